@@ -94,7 +94,7 @@ fn a_dry_run_shows_every_finding_and_moves_nothing() {
         assert!(said.out.contains(want), "{want}: {}", said.out);
     }
     let json = world.json(&["promote", "prod", "--source", "1.4.1", "--dry-run"], 3);
-    assert_eq!((&json["verdict"], json["findings"].as_array().unwrap().len()), (&"refused".into(), 8));
+    assert_eq!((&json["verdict"], json["findings"].as_array().unwrap().len()), (&"refused".into(), 9));
 
     let json = world.json(&["promote", "dev", "--source", "1.4.1", "--dry-run"], 0);
     assert_eq!((&json["dry_run"], &json["verdict"]), (&true.into(), &"move".into()));
@@ -126,7 +126,7 @@ fn a_refusal_has_each_finding_on_its_own_line_and_in_json() {
     world.does(&["hold", &prod, "--reason", "incident 7"], 0);
     let said = world.does(&["promote", &prod, "--source", "1.4.1", "--expected", &expect], 3);
     let lines: Vec<&str> = said.err.lines().collect();
-    assert_eq!(lines[0], format!("refused: {prod}: 2 of 8 guardrails stand against it [POLICY_REFUSED]"));
+    assert_eq!(lines[0], format!("refused: {prod}: 2 of 9 guardrails stand against it [POLICY_REFUSED]"));
     assert!(
         lines[1].starts_with("  expected-state ") && lines[2].starts_with("  no-hold CHANNEL_HELD: "),
         "{}",
@@ -135,7 +135,7 @@ fn a_refusal_has_each_finding_on_its_own_line_and_in_json() {
     assert_eq!(said.out, "");
     let json = world.json(&["promote", &prod, "--source", "1.4.1", "--expected", "absent"], 3);
     assert_eq!((&json["error"]["class"], &json["error"]["retry"]), (&"refused".into(), &"never".into()));
-    assert_eq!(json["error"]["findings"].as_array().unwrap().len(), 8);
+    assert_eq!(json["error"]["findings"].as_array().unwrap().len(), 9);
 }
 
 #[test]

@@ -21,6 +21,17 @@ pub enum Drift {
         /// The live digest.
         live: Digest,
     },
+    /// The live digest is blocked, here or in an earlier environment. The tag points at it, or at an older value that lag
+    /// explains.
+    BlockedAndLive {
+        /// The live digest.
+        live: Digest,
+        /// The blocks: by whom, why and in which log.
+        why: Line,
+        /// The newest earlier digest that is not blocked; absent if there is none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        instead: Option<Digest>,
+    },
     /// The tag points at a digest that was never live here: another writer moved it without the ledger.
     MovedOutside {
         /// The live digest.
@@ -169,7 +180,10 @@ impl Drift {
     pub fn class(&self) -> Option<ErrorClass> {
         match self {
             Drift::InSync { .. } | Drift::NeverRecorded { .. } | Drift::Lagging { .. } => None,
-            Drift::MovedOutside { .. } | Drift::MovedBack { .. } | Drift::Missing { .. } => Some(ErrorClass::Drift),
+            Drift::BlockedAndLive { .. }
+            | Drift::MovedOutside { .. }
+            | Drift::MovedBack { .. }
+            | Drift::Missing { .. } => Some(ErrorClass::Drift),
             Drift::MoveInProgress { .. } | Drift::PossiblyOpen { .. } => Some(ErrorClass::Indeterminate),
             Drift::Unknown { .. } | Drift::Unsettled { .. } | Drift::LedgerBehind { .. } => Some(ErrorClass::Unknown),
             Drift::Corrupt { .. } | Drift::Truncated { .. } | Drift::Forked { .. } => Some(ErrorClass::Defect),
@@ -181,6 +195,7 @@ impl fmt::Display for Drift {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Drift::InSync { live } => write!(f, "in sync at {live}"),
+            Drift::BlockedAndLive { why, .. } => write!(f, "blocked and live: {why}"),
             Drift::MovedOutside { expected, observed } => {
                 write!(f, "moved outside: {expected} is live, the tag points at {observed}, which never was")
             }

@@ -31,7 +31,7 @@ pub use intent::{
 };
 pub use move_record::{MoveRecord, MoveStatus, OutcomeRecord, TakeoverRecord, events};
 pub use state::{
-    ActiveHold, CLOCK_TOLERANCE_MS, ChannelState, ClosedMove, Ended, Mark, MayBe, MayBeCause, MigratedTo, OpenMove,
-    PolicyInForce, PossiblyOpen, RolledBack, RolledBackCause, Trail,
+    ActiveBlock, ActiveHold, CLOCK_TOLERANCE_MS, ChannelState, ClosedMove, Ended, Mark, MayBe, MayBeCause, MigratedTo,
+    OpenMove, PolicyInForce, PossiblyOpen, RolledBack, RolledBackCause, Trail,
 };
 pub use verify::{LogReport, Verifier};

@@ -49,6 +49,16 @@ pub(crate) fn unhold(hold: u64) -> Body {
     Body::Unhold(Unhold { hold, reason: text("r"), provenance: author() })
 }
 
+/// A block of this digest.
+pub(crate) fn block(digest: Digest) -> Body {
+    Body::Block(Block { digest, reason: text("r"), provenance: author(), url: None })
+}
+
+/// The end of the block of this digest.
+pub(crate) fn unblock(digest: Digest) -> Body {
+    Body::Unblock(Unblock { digest, reason: text("r"), provenance: author() })
+}
+
 /// A takeover of `open` by `owner`, who was asked for `op`.
 pub(crate) fn takeover(open: &OpenMove, op: TakeoverOp, owner: Line, deadlines: Deadlines) -> Body {
     Body::Takeover(Takeover {
@@ -242,7 +252,7 @@ fn body(state: &ChannelState, act: &Act) -> Option<Body> {
             Some(Body::Block(Block { digest, reason, provenance, url: None }))
         }
         (Act::Unblock, ..) => {
-            let (digest, reason, provenance) = (*state.blocked.first()?, text("it was the database"), author());
+            let (digest, reason, provenance) = (state.blocked.first()?.digest, text("it was the database"), author());
             Some(Body::Unblock(Unblock { digest, reason, provenance }))
         }
         (Act::Hold(scope), ..) => {

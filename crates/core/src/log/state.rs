@@ -6,6 +6,7 @@
 //!
 //! The protocol's model check applies entries in the same way, so it checks the code that runs.
 
+mod block;
 mod hold;
 mod open_move;
 mod rolled_back;
@@ -23,6 +24,7 @@ use super::merkle::{Frontier, hash_of};
 use crate::error::{Error, ErrorKind};
 use crate::value::{Channel, Digest, Line, Timestamp};
 
+pub use block::ActiveBlock;
 pub use hold::{ActiveHold, CLOCK_TOLERANCE_MS};
 pub use open_move::{ClosedMove, OpenMove, PossiblyOpen};
 pub use rolled_back::{RolledBack, RolledBackCause};
@@ -60,8 +62,8 @@ pub struct ChannelState {
     /// The holds that no [`Unhold`](super::Unhold) ended. A hold may be over by its own end time: see
     /// [`ChannelState::held_at`].
     pub holds: Vec<ActiveHold>,
-    /// The blocked digests, in the order in which they were blocked.
-    pub blocked: Vec<Digest>,
+    /// The blocks that no [`Unblock`](super::Unblock) ended, one for each digest, oldest first.
+    pub blocked: Vec<ActiveBlock>,
     /// The digests of the policies that have an entry.
     pub policies: Vec<Digest>,
     /// The newest policy entry.

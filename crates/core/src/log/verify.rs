@@ -169,7 +169,7 @@ impl Verifier {
             previous: state.and_then(|state| state.previous),
             open_intent: state.and_then(|state| state.open.as_ref()).map(|open| open.seq),
             holds: state.map_or_else(Vec::new, |state| state.holds.iter().map(|hold| hold.seq).collect()),
-            blocked: state.map_or_else(Vec::new, |state| state.blocked.clone()),
+            blocked: state.map_or_else(Vec::new, |state| state.blocked.iter().map(|block| block.digest).collect()),
             migrated: migrated.map(|migrated| migrated.seq),
             migrated_to: migrated.map(|migrated| migrated.ledger.clone()),
             root: state.map_or_else(|| Digest::of(b""), ChannelState::root),

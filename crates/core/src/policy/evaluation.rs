@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::blocked::NotBlocked;
 use super::facts::Facts;
 use super::forward::ForwardOnly;
 use super::guardrail::{ExpectedState, Finding, Guardrail, NoHold, PromotionOrder, ProvenanceComplete, TargetReadable};
@@ -55,7 +56,7 @@ impl Policy {
     }
 
     /// The built-in guardrails: provenance complete, target readable, parts present, expected state, no hold, promotion
-    /// order, forward only, not rolled back.
+    /// order, forward only, not rolled back, not blocked.
     pub fn standard() -> Policy {
         let guardrails: Vec<Arc<dyn Guardrail>> = vec![
             Arc::new(ProvenanceComplete),
@@ -66,6 +67,7 @@ impl Policy {
             Arc::new(PromotionOrder),
             Arc::new(ForwardOnly),
             Arc::new(NotRolledBack),
+            Arc::new(NotBlocked),
         ];
         Policy::of(Line::lossy("standard"), guardrails)
     }

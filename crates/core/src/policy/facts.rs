@@ -1,12 +1,15 @@
 //! `Facts`: the input of guardrails, gathered before they judge.
 
+use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use super::order::Order;
 use crate::error::{Error, Result};
-use crate::log::{ActiveHold, ChannelState, Op, ReleaseOrder, RolledBackCause, Source, TargetManifest, UpstreamLog};
+use crate::log::{
+    ActiveBlock, ActiveHold, ChannelState, Op, ReleaseOrder, RolledBackCause, Source, TargetManifest, UpstreamLog,
+};
 use crate::value::{Channel, Digest, Line, Provenance, Tag, Timestamp};
 
 /// The facts that guardrails judge. Fields may be added: build it with [`Facts::new`], then set the facts that are
@@ -75,6 +78,12 @@ pub struct Facts {
     /// The entry by which the target counts as rolled back; none if it does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left_by: Option<LeftBy>,
+    /// The blocks of the target, here and in every earlier environment.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub blocks: Vec<BlockedOn>,
+    /// If the target is blocked: the newest digest that was live here earlier and is not blocked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instead: Option<Digest>,
     /// The time of the judgement.
     pub at: Timestamp,
 }
@@ -104,6 +113,8 @@ impl Facts {
             place: None,
             live_move: None,
             left_by: None,
+            blocks: Vec::new(),
+            instead: None,
             at,
         }
     }
@@ -218,4 +229,21 @@ pub struct LeftBy {
     /// The reason of the rollback, if it had one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Line>,
+}
+
+/// A block in force, and the channel whose log has it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct BlockedOn {
+    /// The channel: the one that is judged, or that of an earlier environment.
+    pub channel: Channel,
+    /// The block.
+    #[serde(flatten)]
+    pub block: ActiveBlock,
+}
+
+impl fmt::Display for BlockedOn {
+    /// `sha256:… blocked by ada (seq 12): it loses orders, on reg.io/acme/shop:dev`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, on {}", self.block, self.channel)
+    }
 }

@@ -3,6 +3,7 @@
 //! A [`Guardrail`] judges [`Facts`] and returns a [`Finding`]; a [`Policy`] is a list of guardrails, each with
 //! a [`Mode`]. A [`Refusal`] is a decision, not a failure.
 
+mod blocked;
 mod evaluation;
 mod facts;
 mod forward;
@@ -14,8 +15,9 @@ mod parts;
 mod refusal;
 mod rolled_back;
 
+pub use blocked::NotBlocked;
 pub use evaluation::{Policy, PolicyEvaluation};
-pub use facts::{ExpectedDigest, Facts, LeftBy, LiveHistory, LiveMove, Tagged, Upstream};
+pub use facts::{BlockedOn, ExpectedDigest, Facts, LeftBy, LiveHistory, LiveMove, Tagged, Upstream};
 pub use forward::ForwardOnly;
 pub use guardrail::{ExpectedState, Finding, Guardrail, NoHold, PromotionOrder, ProvenanceComplete, TargetReadable};
 pub use mode::{GuardrailInfo, GuardrailUse, Mode};

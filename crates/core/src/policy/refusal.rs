@@ -4,10 +4,12 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::blocked::NotBlocked;
 use super::evaluation::PolicyEvaluation;
+use super::facts::BlockedOn;
 use super::guardrail::{Finding, Guardrail, NoHold};
 use crate::error::{Error, ErrorKind, Retry};
-use crate::log::{ActiveHold, RecordedPolicy};
+use crate::log::{ActiveBlock, ActiveHold, RecordedPolicy};
 use crate::value::{Channel, Timestamp};
 
 /// A policy's refusal of a move: a decision, not a failure. Nothing was written.
@@ -22,6 +24,14 @@ impl Refusal {
     /// The refusal by a hold that was recorded after the policy had judged.
     pub(crate) fn held(channel: Channel, policy: RecordedPolicy, at: Timestamp, hold: &ActiveHold) -> Refusal {
         let finding = Finding::refuse(NoHold.name(), "CHANNEL_HELD", hold.said_at(at)).later();
+        Refusal(Box::new(PolicyEvaluation { channel, policy, at, findings: vec![finding] }))
+    }
+
+    /// The refusal by a block that was recorded after the policy had judged, or that stops a recovery.
+    pub(crate) fn blocked(channel: Channel, policy: RecordedPolicy, at: Timestamp, block: &ActiveBlock) -> Refusal {
+        let blocks = [BlockedOn { channel: channel.clone(), block: block.clone() }];
+        let help = format!("an open move to it: tagwarden recover {channel} --abort closes it without a put");
+        let finding = Finding::refuse(NotBlocked::NAME, "TARGET_BLOCKED", NotBlocked::why(&blocks, &help));
         Refusal(Box::new(PolicyEvaluation { channel, policy, at, findings: vec![finding] }))
     }
 
@@ -97,11 +107,11 @@ mod tests {
         assert_eq!((error.kind(), error.retry()), (ErrorKind::PolicyRefused, Retry::Later));
         assert_eq!(
             error.to_string(),
-            "reg.io/acme/shop:prod: refused by 1 of 8 guardrails: \
+            "reg.io/acme/shop:prod: refused by 1 of 9 guardrails: \
              no-hold: held for promotions by ada until it is ended (hold 9): incident 7"
         );
         let refusal: &Refusal = error.source_as().unwrap();
-        assert_eq!((refusal.findings().len(), refusal.refusals().count()), (8, 1));
+        assert_eq!((refusal.findings().len(), refusal.refusals().count()), (9, 1));
         assert_eq!(refusal.refusals().next().unwrap().code(), Some("CHANNEL_HELD"));
     }
 
@@ -114,7 +124,7 @@ mod tests {
         assert_eq!((error.kind(), error.retry()), (ErrorKind::PolicyRefused, Retry::Never));
         assert_eq!(
             error.to_string(),
-            "reg.io/acme/shop:prod: refused by 2 of 8 guardrails: \
+            "reg.io/acme/shop:prod: refused by 2 of 9 guardrails: \
              target-readable: the target does not exist in the registry; \
              no-hold: held for promotions by ada until it is ended (hold 9): incident 7"
         );

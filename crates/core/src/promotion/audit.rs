@@ -13,8 +13,8 @@ use super::times::ms;
 use crate::drift::{AuditReport, ChannelAudit, Drift};
 use crate::error::Result;
 use crate::log::ChannelState;
-use crate::policy::{LiveHistory, PartsPresent};
-use crate::value::Channel;
+use crate::policy::{LiveHistory, NotBlocked, PartsPresent};
+use crate::value::{Channel, Line};
 
 /// The options of an audit. By default it waits for reads to settle, for three minutes at most, and looks at the tag
 /// alone.
@@ -77,12 +77,15 @@ impl Promoter {
     }
 
     async fn audit_one(&self, channel: &Channel, options: AuditOptions) -> ChannelAudit {
-        let mut audited = self.compared(channel, options.timeout).await.unwrap_or_else(|error| {
+        let compared = async { self.judged(self.compared(channel, options.timeout).await?).await };
+        let mut audited = compared.await.unwrap_or_else(|error| {
             let empty = ChannelState::empty(channel.clone());
             ChannelAudit::new(channel.clone(), 0, Drift::judge(&empty, &Err(error), LiveHistory::Never))
         });
-        if let (AuditLooks::TagAndParts, Drift::InSync { live } | Drift::Lagging { expected: live, .. }) =
-            (options.looks, &audited.drift)
+        if let (
+            AuditLooks::TagAndParts,
+            Drift::InSync { live } | Drift::BlockedAndLive { live, .. } | Drift::Lagging { expected: live, .. },
+        ) = (options.looks, &audited.drift)
         {
             let (registry, repository, depth) = (&*self.inner.registry, channel.repository(), Depth::Everything);
             let parts = Preflight { registry, repository, depth }.parts_of(*live).await;
@@ -102,6 +105,31 @@ impl Promoter {
         };
         if let Some(doubt) = self.inner.journal(channel).lock().await.possibly_open().await? {
             audited.drift = Drift::PossiblyOpen { seq: doubt.seq, target: doubt.target, observed };
+        }
+        Ok(audited)
+    }
+
+    /// The state, with the blocks of the live digest: it is *blocked and live* instead of *in sync* or *lagging*, and a
+    /// warning where the tag points elsewhere.
+    async fn judged(&self, mut audited: ChannelAudit) -> Result<ChannelAudit> {
+        let (live, is_there) = match audited.drift {
+            Drift::InSync { live } | Drift::Lagging { expected: live, .. } => (live, true),
+            Drift::MovedOutside { expected, .. } | Drift::MovedBack { expected, .. } | Drift::Missing { expected } => {
+                (expected, false)
+            }
+            _ => return Ok(audited),
+        };
+        let blocks = self.inner.blocks_of(&audited.channel, &live).await?;
+        if blocks.is_empty() {
+            return Ok(audited);
+        }
+        let instead = self.inner.unblocked(&audited.channel, None).await?;
+        match is_there {
+            true => {
+                let why: Vec<_> = blocks.iter().map(ToString::to_string).collect();
+                audited.drift = Drift::BlockedAndLive { live, why: Line::lossy(why.join("; ")), instead };
+            }
+            false => audited.findings.push(NotBlocked::drifted(&audited.channel, &blocks, instead)),
         }
         Ok(audited)
     }

@@ -3,7 +3,7 @@
 use super::effects::Effects;
 use super::machine::{End, Why};
 use crate::error::{Error, ErrorKind};
-use crate::log::{MayBeCause, OpenMove};
+use crate::log::{ActiveBlock, MayBeCause, OpenMove};
 use crate::policy::Refusal;
 use crate::value::{Digest, or_nothing};
 
@@ -76,6 +76,13 @@ impl Effects {
                 }
                 None => format!("a hold stopped the move of {channel}; it is over now"),
             },
+            Why::Blocked => match self.block() {
+                Some(block) => {
+                    let (policy, now) = (self.inner.policy.note(), self.inner.clock.now());
+                    return Refusal::blocked(channel.clone(), policy, now, block).into();
+                }
+                None => format!("a block stopped the move of {channel}; it is over now"),
+            },
             Why::NotPinned => format!("{channel}: target and live digest could not be pinned{}", cause()),
             Why::PutRefused => format!("{channel}: the registry refused the put{}", cause()),
             Why::Late => format!("{channel}: the time to live passed before a put came through{}", cause()),
@@ -94,6 +101,13 @@ impl Effects {
             Why::Unknown => format!("{channel}: it is not known whether the tag moved or will"),
         };
         Error::new(why.kind(), message).with_context("channel", channel)
+    }
+
+    /// The block of the open move's target, or of the target of the move that was closed last.
+    fn block(&self) -> Option<&ActiveBlock> {
+        let open = self.state.open.as_ref().map(|open| open.target);
+        let target = open.or_else(|| self.state.closed.as_ref().map(|closed| closed.target))?;
+        self.state.block_of(&target)
     }
 
     /// The value as text; for a may-be value, with the entry that it comes from.
@@ -119,6 +133,7 @@ impl Effects {
         };
         let advice = match why {
             Why::Held => "a hold stops it: end the hold (unhold), or recover without a put (abort)",
+            Why::Blocked => "its target is blocked: recover without a put (abort), or end the block (unblock)",
             _ => "recover the channel to bring it to rest; any machine can",
         };
         let cause = self.error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default();

@@ -1,5 +1,8 @@
 //! Gathers the facts of a move and has the policy judge them (step *judge* of the protocol).
 
+use futures_util::future::try_join_all;
+
+use super::block::blocks_in;
 use super::driver::{Run, target_of};
 use super::machine::{Change, TagRead};
 use super::parts::{Depth, Parts, Preflight};
@@ -8,9 +11,9 @@ use super::request::{LEDGER_COMPLETE, Operation};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::ChannelLog;
 use crate::log::{Body, CLOCK_TOLERANCE_MS, Op, RolledBack, Source, UpstreamLog};
-use crate::policy::{Facts, Finding, LeftBy, LiveHistory, PolicyEvaluation, Tagged, Upstream};
+use crate::policy::{BlockedOn, Facts, Finding, LeftBy, LiveHistory, PolicyEvaluation, Tagged, Upstream};
 use crate::registry::Manifest;
-use crate::value::{Digest, ReleaseLabel, Timestamp, or_nothing};
+use crate::value::{Digest, ReleaseLabel, Stage, Timestamp, or_nothing};
 
 /// The names under which the log records findings about the tag's read, about clocks and about a rollback's target.
 const TAG_READ: &str = "tag-read";
@@ -54,13 +57,20 @@ impl Run {
         facts.unknown = parts.unknown;
         facts.expected = terms.expected;
         facts.here = here;
-        facts.upstream = self.before(op, &change.target).await?;
+        let earlier = self.earlier(op, &change.target).await?;
+        facts.upstream = earlier.before;
+        facts.blocks = earlier.blocks;
+        facts.blocks.extend(blocks_in(state, Some(&change.target)));
+        if !facts.blocks.is_empty() {
+            // A rollback leaves the live digest.
+            facts.instead = inner.unblocked(channel, state.live.filter(|_| op == Op::Rollback)).await?;
+        }
         facts.order = inner.policy.order();
         facts.place = self.place.clone();
         facts.live_move = self.live_move().await?;
         facts.left_by = self.left_by(&change.target).await?;
         let mut judgement = inner.policy.judge(&facts).overriding(&terms.overrides);
-        self.upstream = facts.upstream.map(|upstream| upstream.log).into_iter().collect();
+        self.upstream = earlier.logs;
         judgement.findings.extend(self.warnings.clone());
         judgement.findings.extend(self.finding_of_a_put_again(&change).await?);
         judgement.findings.extend(self.finding_of_the_read(&read, lagging));
@@ -195,23 +205,42 @@ impl Run {
         Ok(Some(LeftBy { seq, cause, provenance, reason }))
     }
 
-    /// The environment before this one in the pipeline, with its live digest and the target's passage there.
-    async fn before(&self, op: Op, target: &Digest) -> Result<Option<Upstream>> {
+    /// The logs of every earlier environment in the pipeline.
+    async fn earlier(&self, op: Op, target: &Digest) -> Result<Earlier> {
         let (inner, channel) = (&self.effects.inner, &self.effects.channel);
-        let before = inner.pipeline.as_ref().and_then(|pipeline| pipeline.before(channel));
-        let Some(before) = before else { return Ok(None) };
-        let mut journal = inner.refreshed(&before.channel).await?;
-        let passage = passage(&mut journal, target).await?;
-        let state = journal.state();
-        if let (Op::Promote, Some(migrated)) = (op, &state.migrated) {
-            // The upstream log was migrated, so its live digest is not known here. A promotion needs it; a rollback
-            // does not.
-            return Err(migrated.error(&before.channel));
+        let stages = inner.pipeline.as_ref().map(|pipeline| pipeline.earlier(channel)).unwrap_or_default();
+        let read = async |stage: &Stage| {
+            let Stage { environment, channel } = stage.clone();
+            let mut journal = inner.refreshed(&channel).await?;
+            let passage = passage(&mut journal, target).await?;
+            let state = journal.state();
+            if let (Op::Promote, Some(migrated)) = (op, &state.migrated) {
+                // The upstream log was migrated, so its live digest and its blocks are not known here. A promotion needs
+                // them; a rollback does not.
+                return Err(migrated.error(&channel));
+            }
+            let log = UpstreamLog { environment, channel, size: state.size, root: state.root() };
+            Ok((Upstream { log, live: state.live, passage }, blocks_in(state, Some(target))))
+        };
+        let read = try_join_all(stages.iter().map(read)).await?;
+        let mut earlier = Earlier { before: None, logs: Vec::new(), blocks: Vec::new() };
+        for (upstream, blocks) in read {
+            earlier.logs.push(upstream.log.clone());
+            earlier.blocks.extend(blocks);
+            earlier.before = Some(upstream);
         }
-        let (environment, channel) = (before.environment.clone(), before.channel.clone());
-        let log = UpstreamLog { environment, channel, size: state.size, root: state.root() };
-        Ok(Some(Upstream { log, live: state.live, passage }))
+        Ok(earlier)
     }
+}
+
+/// The earlier environments, as their logs say.
+struct Earlier {
+    /// The one just before.
+    before: Option<Upstream>,
+    /// The logs that were read.
+    logs: Vec<UpstreamLog>,
+    /// The blocks of the target in them.
+    blocks: Vec<BlockedOn>,
 }
 
 /// Reads in the log if a digest is live on a channel, was live earlier, or never was.

@@ -1,6 +1,7 @@
 //! The facade: gathers facts and drives the state machine of a move. It has no rule of its own.
 
 mod audit;
+mod block;
 mod diff;
 mod driver;
 mod effects;

@@ -10,6 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::log::{
     ActiveHold, Body, ChannelState, Hold, LogReport, MigratedTo, MoveRecord, OpenMove, PossiblyOpen, Unhold,
 };
+use crate::policy::BlockedOn;
 use crate::value::{Channel, Digest, Line, Provenance, Timestamp};
 
 /// The current state of a channel, as its log says.
@@ -36,6 +37,9 @@ pub struct ChannelStatus {
     /// The holds in force.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub holds: Vec<ActiveHold>,
+    /// The blocks in force, of this channel and of every earlier environment.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub blocks: Vec<BlockedOn>,
     /// The ledger where the log goes on, if it was migrated: the other fields are the state before the migration.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub migrated: Option<MigratedTo>,
@@ -53,12 +57,12 @@ impl Promoter {
     }
 
     /// The current state of a channel: live and previous digest, the last committed move, the open move, and the holds
-    /// in force.
+    /// and blocks in force.
     pub async fn current(&self, channel: &Channel) -> Result<ChannelStatus> {
         let journal = self.inner.refreshed(channel).await?;
         let (log, possibly_open) = (journal.snapshot(), journal.possibly_open().await?);
         drop(journal);
-        let (state, event) = (log.state(), last_committed(&log).await?);
+        let (state, event, blocks) = (log.state(), last_committed(&log).await?, self.blocks(channel).await?);
         Ok(ChannelStatus {
             channel: channel.clone(),
             live: state.live,
@@ -67,6 +71,7 @@ impl Promoter {
             open: state.open.clone(),
             possibly_open,
             holds: state.holds_at(self.inner.clock.now()).cloned().collect(),
+            blocks,
             migrated: state.migrated.clone(),
             size: state.size,
         })
@@ -113,16 +118,20 @@ impl Promoter {
             return Err(Error::new(ErrorKind::ValueInvalid, format!("a hold until {until} would have ended already")));
         }
         if self.state(channel).await?.size == 0 {
-            let looked = self.inner.registry.resolve(channel.repository(), channel.tag());
-            // In an incident the hold matters more than this check: if the registry does not answer, it is recorded.
-            if let Ok(Ok(None)) = tokio::time::timeout(TAG_WITHIN, looked).await {
-                let message = format!(
-                    "{channel} cannot be held: the ledger has no log of it, and the registry has no such tag; check its name"
-                );
-                return Err(Error::new(ErrorKind::ChannelAbsent, message).with_context("channel", channel));
-            }
+            self.refuse_absent(channel, "held").await?;
         }
         self.inner.journal(channel).lock().await.note(Body::Hold(hold), now).await
+    }
+
+    /// CHANNEL_ABSENT if the registry says that it has no such tag.
+    pub(super) async fn refuse_absent(&self, channel: &Channel, verb: &str) -> Result<()> {
+        let looked = self.inner.registry.resolve(channel.repository(), channel.tag());
+        // In an incident the entry matters more than this check: if the registry does not answer, it is recorded.
+        let Ok(Ok(None)) = tokio::time::timeout(TAG_WITHIN, looked).await else { return Ok(()) };
+        let message = format!(
+            "{channel} cannot be {verb}: the ledger has no log of it, and the registry has no such tag; check its name"
+        );
+        Err(Error::new(ErrorKind::ChannelAbsent, message).with_context("channel", channel))
     }
 
     /// The holds in force now, by the clock of this machine. A hold stays in force until 5 min after its end: clocks

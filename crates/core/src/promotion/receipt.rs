@@ -10,8 +10,8 @@ use super::machine::{End, Why, back_off};
 use super::past::{last_committed, move_at};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{MoveRecord, MoveStatus, Op, PutStatus, RecordedFinding};
-use crate::policy::Finding;
-use crate::value::{Channel, Digest, Timestamp};
+use crate::policy::{Finding, NotBlocked};
+use crate::value::{Channel, Digest, Timestamp, or_nothing};
 
 /// The result of a move.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -155,6 +155,9 @@ impl Run {
                 }
             }
             End::Refused(Why::Superseded(seq)) => return Err(self.superseded(seq).await),
+            End::Refused(Why::Drifted(observed)) if self.refusal.is_none() => {
+                return Err(self.drifted(observed).await?);
+            }
             end => return Err(self.error(&end)),
         };
         let (previous_digest, digest, op) = (event.intent.previous, event.intent.target.digest, event.intent.op);
@@ -174,6 +177,34 @@ impl Run {
             (End::Refused(_), Some(refusal)) => refusal.clone(),
             _ => self.effects.error(end),
         }
+    }
+
+    /// CHANNEL_DRIFTED, with the way out where the live digest or the observed one is blocked.
+    async fn drifted(&self, observed: Option<Digest>) -> Result<Error> {
+        let effects = &self.effects;
+        let (inner, channel, error) = (&effects.inner, &effects.channel, effects.error_of(Why::Drifted(observed)));
+        for (digest, is_live) in [(effects.state.live, true), (observed, false)] {
+            let Some(digest) = digest else { continue };
+            let blocks = inner.blocks_of(channel, &digest).await?;
+            if blocks.is_empty() {
+                continue;
+            }
+            let (named, instead) = (NotBlocked::why(&blocks, ""), inner.unblocked(channel, None).await?);
+            let named = named.trim_end_matches("; ");
+            let message = match is_live {
+                true => {
+                    let at = or_nothing(observed);
+                    let out = NotBlocked::way_out(channel, instead);
+                    format!(
+                        "{channel} points at {at}: it was moved around the ledger. {named}. No repair goes back to it: {out}"
+                    )
+                }
+                false => format!("{error}. {named}: after an adoption, {}", NotBlocked::roll_back(channel, instead)),
+            };
+            let error = Error::new(ErrorKind::ChannelDrifted, message).with_context("channel", channel);
+            return Ok(error.with_context("blocked", digest));
+        }
+        Ok(error)
     }
 
     /// IDEMPOTENCY_SUPERSEDED, with the move that replaced this one: its release, its run, its actor and its time.

@@ -125,8 +125,13 @@ impl Pipeline {
 
     /// The stage before the one of `channel`, if there is one.
     pub fn before(&self, channel: &Channel) -> Option<&Stage> {
-        let at = self.0.iter().position(|stage| stage.channel == *channel)?;
-        self.0.get(at.checked_sub(1)?)
+        self.earlier(channel).last()
+    }
+
+    /// The stages before the one of `channel`, in order; none if the pipeline has no such channel.
+    pub fn earlier(&self, channel: &Channel) -> &[Stage] {
+        let at = self.0.iter().position(|stage| stage.channel == *channel).unwrap_or_default();
+        self.0.get(..at).unwrap_or_default()
     }
 }
 
@@ -159,6 +164,8 @@ mod tests {
         let pipeline = Pipeline::new(vec![stage("dev", "reg.io/a:dev"), stage("prod", "reg.io/a:prod")]).unwrap();
         assert_eq!(pipeline.before(&"reg.io/a:prod".parse().unwrap()).unwrap().environment.as_str(), "dev");
         assert!(pipeline.before(&"reg.io/a:dev".parse().unwrap()).is_none());
+        assert_eq!(pipeline.earlier(&"reg.io/a:prod".parse().unwrap()).len(), 1);
+        assert_eq!(pipeline.earlier(&"reg.io/a:other".parse().unwrap()), []);
         let error = |stages| Pipeline::new(stages).unwrap_err().to_string();
         assert_eq!(error(vec![]), "pipeline: it has no environment");
         assert_eq!(

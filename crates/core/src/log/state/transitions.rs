@@ -1,8 +1,8 @@
 //! The effect of each kind of entry on the state of a channel, and the rules that the entry must obey.
 
-use super::{ActiveHold, ChannelState, ClosedMove, MayBe, MayBeCause, MigratedTo, OpenMove, PolicyInForce};
+use super::{ActiveBlock, ActiveHold, ChannelState, ClosedMove, MayBe, MayBeCause, MigratedTo, OpenMove, PolicyInForce};
 use crate::log::defect::{Broken, Checked, DefectCode, ensure};
-use crate::log::{Body, Hold, Intent, Observation, Op, Outcome, PutStatus, Status, Takeover, TakeoverOp};
+use crate::log::{Block, Body, Hold, Intent, Observation, Op, Outcome, PutStatus, Status, Takeover, TakeoverOp};
 use crate::value::{Digest, Line, Timestamp};
 
 impl ChannelState {
@@ -49,11 +49,14 @@ impl ChannelState {
                 ensure!(active.contains(&hold), Hold, "hold {hold} is not in force; {active:?} are");
                 self.holds.retain(|active| active.seq != hold);
             }
-            Body::Block(block) if !self.blocked.contains(&block.digest) => self.blocked.push(block.digest),
+            Body::Block(block) if self.block_of(&block.digest).is_none() => {
+                let Block { digest, reason, provenance, url } = block.clone();
+                self.blocked.push(ActiveBlock { seq, digest, reason, provenance, url });
+            }
             Body::Unblock(unblock) => {
                 let digest = unblock.digest;
-                ensure!(self.blocked.contains(&digest), Block, "{digest} is not blocked");
-                self.blocked.retain(|blocked| *blocked != digest);
+                ensure!(self.block_of(&digest).is_some(), Block, "{digest} is not blocked");
+                self.blocked.retain(|block| block.digest != digest);
             }
             Body::Policy(policy) => {
                 if !self.policies.contains(&policy.digest) {

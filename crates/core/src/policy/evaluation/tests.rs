@@ -52,7 +52,8 @@ fn a_decision_holds_every_finding_in_order() {
             "no-hold",
             "promotion-order",
             "forward-only",
-            "not-rolled-back"
+            "not-rolled-back",
+            "not-blocked"
         ]
     );
     assert_eq!(decision.policy, Policy::standard().note());
@@ -113,7 +114,7 @@ fn text_of_the_standard_policy_has_names_and_the_mode_that_only_warns() {
     let names =
         ["provenance-complete", "target-readable", "parts-present", "expected-state", "no-hold", "promotion-order"];
     let mut guardrails = names.map(|name| format!(r#"{{"name":"{name}"}}"#)).join(",");
-    guardrails.push_str(r#",{"mode":"warn","name":"forward-only"},{"name":"not-rolled-back"}"#);
+    guardrails.push_str(r#",{"mode":"warn","name":"forward-only"},{"name":"not-rolled-back"},{"name":"not-blocked"}"#);
     assert_eq!(Policy::standard().text(), format!(r#"{{"guardrails":[{guardrails}],"name":"standard"}}"#));
 }
 

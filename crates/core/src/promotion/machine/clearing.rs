@@ -100,8 +100,10 @@ impl Clearing {
         // The time from which the move may be taken over.
         let ripe = since.saturating_add(open.deadlines.ttl_ms).saturating_add(open.deadlines.grace_ms);
         let completes = now >= ripe && matches!(self.part, Part::Forward | Part::SameKey);
-        if log.held && (completes || self.heeds_holds) {
-            return self.end(End::Refused(Why::Held));
+        match log.stops(open) {
+            Some(why) if completes => return self.end(End::Refused(why)),
+            Some(Why::Held) if self.heeds_holds => return self.end(End::Refused(Why::Held)),
+            _ => {}
         }
         #[cfg(test)]
         let ripe = if self.worker.left_out == Some(Rule::TakeoverAfterGrace) { now } else { ripe };

@@ -78,6 +78,8 @@ pub(crate) enum Why {
     Judged,
     /// A hold is in force.
     Held,
+    /// The target is blocked.
+    Blocked,
     /// The target or the live digest could not be pinned.
     NotPinned,
     /// The registry refused the put.
@@ -112,7 +114,7 @@ impl Why {
             Why::Unsettled(_) => ErrorKind::ChannelUnsettled,
             Why::Drifted(_) => ErrorKind::ChannelDrifted,
             Why::LogMigrated => ErrorKind::LedgerMigrated,
-            Why::Judged | Why::Held => ErrorKind::PolicyRefused,
+            Why::Judged | Why::Held | Why::Blocked => ErrorKind::PolicyRefused,
             Why::NotPinned | Why::PutRefused | Why::Late | Why::Abandoned => ErrorKind::MoveFailed,
             Why::Overwritten(_) => ErrorKind::ChannelOverwritten,
             Why::TakenOver => ErrorKind::MoveTakenOver,

@@ -203,16 +203,19 @@ impl Holding {
         if !self.is_open_in(&log) {
             return self.in_doubt(Why::TakenOver);
         }
-        let held = log.held;
+        let stops = log.stops(&self.open);
         #[cfg(test)]
-        let held = held && self.worker.left_out != Some(Rule::HoldAtGuard);
+        let stops = stops.filter(|why| match why {
+            Why::Held => self.worker.left_out != Some(Rule::HoldAtGuard),
+            _ => self.worker.left_out != Some(Rule::BlockAtGuard),
+        });
         self.log = log;
-        match self.part {
-            _ if !held => {}
-            Part::Forward if self.sent.all == 0 => return self.in_doubt(Why::Held),
-            _ if self.is_untouched() => return self.outcome(None, Some(Why::Held)),
-            _ => {
-                self.stop = Some(Why::Held);
+        match (stops, self.part) {
+            (None, _) => {}
+            (Some(why), Part::Forward) if self.sent.all == 0 => return self.in_doubt(why),
+            (Some(why), _) if self.is_untouched() => return self.outcome(None, Some(why)),
+            (Some(why), _) => {
+                self.stop = Some(why);
                 return self.read_back(now);
             }
         }

@@ -34,6 +34,10 @@ pub(crate) enum Rule {
     StaleNeverWins,
     /// The step *guard* looks for a hold.
     HoldAtGuard,
+    /// The policy refuses a blocked target.
+    NotBlocked,
+    /// The step *guard* looks for a block of the target.
+    BlockAtGuard,
     /// A rollback with a hold appends it before it waits or writes its intent.
     HoldFirst,
     /// A move that waits under a hold that stops it gives up.

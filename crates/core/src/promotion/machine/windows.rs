@@ -7,7 +7,8 @@
 use std::sync::Arc;
 
 use super::ask::Ms;
-use crate::log::{ChannelState, Deadlines, Ended, Mark};
+use super::end::Why;
+use crate::log::{ChannelState, Deadlines, Ended, Mark, OpenMove};
 use crate::value::{Digest, Timestamp};
 
 /// The registry's answer for the channel's tag.
@@ -78,6 +79,13 @@ impl FirstRead {
 }
 
 impl LogRead {
+    /// The reason why no put of this open move may be sent: a hold, or a block of its target. A move that records what is
+    /// there passes a block.
+    pub(super) fn stops(&self, open: &OpenMove) -> Option<Why> {
+        let blocked = !open.as_it_is && self.state.block_of(&open.target).is_some();
+        self.held.then_some(Why::Held).or(blocked.then_some(Why::Blocked))
+    }
+
     /// The end of the window after this entry, for this process; none if the window has not begun yet.
     fn end_of(&self, mark: &Mark) -> Option<Ms> {
         self.first_read.of(mark.seq).map(|at| at.saturating_add(mark.settle_ms.max(self.settle_ms)))

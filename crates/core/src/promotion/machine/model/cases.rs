@@ -5,7 +5,7 @@ use super::*;
 use crate::log::HoldScope;
 
 /// The ends that workers must reach in each of these worlds. Each kind of end is in one of them at least.
-const ENDS: [(&str, &[Ending]); 15] = [
+const ENDS: [(&str, &[Ending]); 17] = [
     ("a promotion and one back, while reads lag", &[Ending::Committed, Ending::Unchanged]),
     ("a promotion that crashes and an abort, while reads lag", &[Ending::Nothing]),
     ("a promotion, a foreign write and a repair, while reads lag", &[Ending::Drifted]),
@@ -19,6 +19,8 @@ const ENDS: [(&str, &[Ending]); 15] = [
     ("two workers, a flaw and a refusal", &[Ending::Failed, Ending::Indeterminate, Ending::Broken]),
     ("two workers under two holds", &[Ending::Refused, Ending::Aborted]),
     ("two workers whose puts take their time", &[Ending::Stale]),
+    ("a promotion and a rollback, with blocks of both digests", &[Ending::Refused, Ending::Aborted]),
+    ("a dead move and a recovery, with a block", &[Ending::LeftOpen, Ending::Cleared, Ending::Indeterminate]),
     ("a dead move, a rollback and a retry", &[Ending::Committed, Ending::Refused, Ending::Recovered]),
     ("a dead move, a rollback with a hold and a promotion", &[Ending::Committed, Ending::Refused]),
 ];
@@ -176,4 +178,24 @@ fn a_rollback_that_stops_promotions_first() {
     let goals = vec![rollback().holding(), promote("c", "l")];
     let setup = Setup { start: Start::DeadMove, end: 4, losses: 0, ..Setup::of(goals) };
     holds("a dead move, a rollback with a hold and a promotion", setup);
+}
+
+#[test]
+fn blocks_of_the_target_and_of_the_rollback_target() {
+    let setup = Setup::of(vec![promote("b", "k"), rollback()]);
+    let setup = Setup { end: 2, losses: 0, blocks: vec![digest("a"), digest("b")], ..setup };
+    holds("a promotion and a rollback, with blocks of both digests", setup);
+}
+
+#[test]
+fn a_block_of_a_dead_move() {
+    let setup = Setup { start: Start::DeadMove, end: 6, blocks: vec![digest("b")], ..Setup::of(vec![recover()]) };
+    holds("a dead move and a recovery, with a block", setup);
+}
+
+#[test]
+fn drift_to_a_blocked_digest() {
+    let setup = Setup::of(vec![repair(), adopt()]);
+    let setup = Setup { end: 2, losses: 0, blocks: vec![digest("a")], foreign: vec![Some(digest("f"))], ..setup };
+    holds("a repair and an adoption, with a foreign write and a block of the live digest", setup);
 }

@@ -112,3 +112,13 @@ fn no_return_left_out_is_missed() {
         Setup { start: Start::DeadMove, end: 7, ..Setup::of(vec![rollback(), promote("b", "k")]) },
     );
 }
+
+#[test]
+fn not_blocked_left_out_is_missed() {
+    is_missed(Rule::NotBlocked, Setup { blocks: vec![digest("b")], ..Setup::of(vec![promote("b", "k")]) });
+}
+
+#[test]
+fn block_at_guard_left_out_is_missed() {
+    is_missed(Rule::BlockAtGuard, Setup { blocks: vec![digest("b")], ..Setup::of(vec![promote("b", "k")]) });
+}

@@ -47,6 +47,8 @@ enum Event {
     Note,
     Hold,
     Unhold,
+    Block,
+    Unblock,
     Foreign,
 }
 

@@ -8,7 +8,7 @@ use super::checks::Ending;
 use super::setup::{Setup, Start};
 use super::world::World;
 use super::*;
-use crate::log::proptests::{nothing, unhold};
+use crate::log::proptests::{block, nothing, unblock, unhold};
 use crate::value::Channel;
 
 /// The result of a search that found no violation.
@@ -129,11 +129,13 @@ impl Model for Setup {
             }
             events.extend(self.choices(world, running).into_iter().map(|choice| Event::Work(at, choice)));
         }
-        let Left { notes, holds, foreign, .. } = world.left;
+        let Left { notes, holds, blocks, foreign, .. } = world.left;
         let mut may = |event, may: bool| events.extend(may.then_some(event));
         may(Event::Note, notes > 0);
         may(Event::Hold, holds > 0);
         may(Event::Unhold, !world.log.holds.is_empty());
+        may(Event::Block, blocks > 0);
+        may(Event::Unblock, !world.log.blocked.is_empty());
         may(Event::Foreign, foreign > 0);
     }
 
@@ -171,6 +173,14 @@ impl Model for Setup {
             Event::Unhold => {
                 let hold = world.log.holds[0].seq;
                 world.append(unhold(hold));
+            }
+            Event::Block => {
+                world.left.blocks -= 1;
+                world.append(block(self.blocks[world.left.blocks]));
+            }
+            Event::Unblock => {
+                let digest = world.log.blocked[0].digest;
+                world.append(unblock(digest));
             }
             Event::Foreign => {
                 let to = self.foreign[self.foreign.len() - world.left.foreign];

@@ -25,6 +25,8 @@ pub(super) struct Setup {
     pub(super) notes: u8,
     /// Holds that an operator appends, each with the time of its end.
     pub(super) holds: Vec<(HoldScope, Option<Ms>)>,
+    /// Digests that an operator blocks.
+    pub(super) blocks: Vec<Digest>,
     /// The values that a foreign writer gives the tag.
     pub(super) foreign: Vec<Option<Digest>>,
     /// The number of reads and appends that fail, or appends whose answer is lost.
@@ -147,6 +149,7 @@ impl Setup {
             crashes: 0,
             notes: 0,
             holds: vec![],
+            blocks: vec![],
             foreign: vec![],
             flaws: 0,
             refusals: 0,
@@ -195,7 +198,7 @@ impl Setup {
 
     pub(super) fn left(&self) -> Left {
         let &Setup { crashes, notes, flaws, refusals, losses, .. } = self;
-        let (holds, foreign) = (self.holds.len(), self.foreign.len());
-        Left { crashes, notes, holds, foreign, flaws, refusals, losses }
+        let (holds, blocks, foreign) = (self.holds.len(), self.blocks.len(), self.foreign.len());
+        Left { crashes, notes, holds, blocks, foreign, flaws, refusals, losses }
     }
 }

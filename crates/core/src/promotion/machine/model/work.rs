@@ -254,6 +254,7 @@ impl Setup {
                 let Goal::Move(ask) = goal else { return Did::Whole(Input::Broken(Retry::Never)) };
                 if world.log.size == seq {
                     world.check_intent(at, ask, saw);
+                    world.check_blocked(&change);
                     if !self.returns {
                         world.check_return(&change);
                     }
@@ -290,11 +291,11 @@ impl Setup {
             }
             Todo::Do(Effect::Put { not_after, .. }) if world.now > not_after => Input::Put(PutEnd::NotSent),
             Todo::Do(Effect::Put { open, .. }) if self.put_ms > 0 => {
-                world.check_put(goal, saw);
+                world.check_put(goal, &open, saw);
                 return Did::Half(Todo::Putting(open, world.now));
             }
             Todo::Do(Effect::Put { open, .. }) => {
-                world.check_put(goal, saw);
+                world.check_put(goal, &open, saw);
                 self.put(world, *open, choice)
             }
             Todo::Putting(open, _) => self.put(world, *open, choice),

@@ -47,6 +47,7 @@ pub(super) struct Left {
     pub(super) crashes: u8,
     pub(super) notes: u8,
     pub(super) holds: usize,
+    pub(super) blocks: usize,
     pub(super) foreign: usize,
     pub(super) flaws: u8,
     pub(super) refusals: u8,
@@ -209,7 +210,10 @@ impl World {
         let judged = !setup.returns && setup.left_out != Some(Rule::NoReturn);
         let returns =
             matches!(change.op, Op::Promote | Op::Bootstrap) && self.log.rolled_back(&change.target).is_some();
-        held || (judged && returns)
+        let records = change.op == Op::Adopt || (change.op == Op::Bootstrap && !change.puts);
+        let blocked =
+            !records && setup.left_out != Some(Rule::NotBlocked) && self.log.block_of(&change.target).is_some();
+        held || blocked || (judged && returns)
     }
 
     /// The log as the worker at `at` reads it now.
