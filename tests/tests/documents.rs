@@ -45,6 +45,7 @@ fn finding_table_has_every_code() {
     let mut given = BTreeSet::new();
     for file in [
         "core/src/policy/guardrail.rs",
+        "core/src/policy/blocked.rs",
         "core/src/policy/forward.rs",
         "core/src/policy/rolled_back.rs",
         "core/src/policy/parts.rs",

@@ -68,3 +68,56 @@ fn ending_one_of_two_holds_leaves_the_other() {
     assert!(world.does(&["unhold", &prod, "6", "--reason", "over"], 2).err.contains("in force: 5 [VALUE_INVALID]"));
     world.does(&["promote", &prod, "--source", "1.4.2"], 3);
 }
+
+#[test]
+fn hold_of_the_pipeline_stops_every_environment_and_is_shown_with_who_why_and_until_when() {
+    let world = World::new();
+    let (dev, prod) = (world.channel("dev").to_string(), world.prod());
+    world.does(&["bootstrap", "dev", "--source", "1.4.0"], 0);
+    let until = "2099-01-01T00:00:00.000Z";
+    let json = world.json(&["hold", "--pipeline", "--reason", "incident 7", "--until", until], 0);
+    let ids = serde_json::json!([{ "channel": dev, "hold": 3 }, { "channel": prod, "hold": 0 }]);
+    assert_eq!((&json["result"], &json["channels"], &json["until"]), (&"held".into(), &ids, &until.into()));
+    for stage in ["dev", "prod"] {
+        let said = world.does(&["promote", stage, "--source", "1.4.1"], 3);
+        assert!(said.err.contains("no-hold CHANNEL_HELD: "), "{}", said.err);
+    }
+    let bob = ["--actor", "bob", "--run-id", "1"];
+    let said = world.run(&[&["hold", "prod", "--reason", "legal", "--scope", "all"][..], &bob].concat());
+    assert_eq!(said.exit, 0, "{}", said.err);
+    let said = world.does(&["unhold", "--pipeline", "--mine", "--reason", "over"], 0);
+    assert!(
+        said.out.contains(&format!("ended hold 3 of {dev}\nended hold 0 of {prod}\nstill held for all moves by bob"))
+    );
+    let said = world.does(&["holds", "--pipeline"], 0);
+    assert!(said.out.contains(&format!("no hold is in force on {dev}\n{prod}\nID ")), "{}", said.out);
+    world.does(&["promote", "dev", "--source", "1.4.1"], 0);
+    world.verify_independently("dev");
+}
+
+#[test]
+fn holds_are_shown_by_every_question_about_the_channel() {
+    let world = World::with_prod();
+    let prod = world.prod();
+    let until = "2099-01-01T00:00:00.000Z";
+    world.does(&["hold", &prod, "--reason", "incident 7", "--until", until], 0);
+    let hold = format!("held for promotions by ada until {until} (hold 3): incident 7");
+    for question in [&["current", &prod][..], &["history", &prod], &["channels"]] {
+        let said = world.does(question, 0);
+        assert!(said.out.contains(&hold), "{question:?}: {}", said.out);
+    }
+    let json = world.json(&["history", &prod], 0);
+    assert_eq!((&json["holds"][0]["seq"], &json["holds"][0]["until"]), (&3.into(), &until.into()));
+}
+
+#[test]
+fn hold_of_a_pipeline_that_is_not_configured_is_refused() {
+    let world = World::with_prod();
+    let said = world.does(&["hold", "--pipeline", "--reason", "incident 7"], 2);
+    assert!(
+        said.err.contains("no [[pipeline]] of a tagwarden.toml names an environment [CONFIG_INVALID]"),
+        "{}",
+        said.err
+    );
+    world.does(&["hold", "--reason", "incident 7"], 2);
+}

@@ -109,7 +109,7 @@ fn cli_reference_lists_every_command_and_flag() {
     let indented = |line: &&str| line.starts_with("  ") && !line.starts_with("   ") && !line.starts_with("  -");
     let commands: Vec<&str> =
         commands.lines().filter(indented).map(|line| line.split_whitespace().next().unwrap()).collect();
-    assert_eq!(commands.len(), 25, "{commands:?}");
+    assert_eq!(commands.len(), 27, "{commands:?}");
     for command in commands.into_iter().filter(|command| *command != "help") {
         assert!(docs.contains(&format!("`{command}")) || docs.contains(&format!("tagwarden {command}")), "{command}");
         let help = match command {

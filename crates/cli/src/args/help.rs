@@ -37,6 +37,8 @@ Questions and answers (prod stands for a channel or its name in tagwarden.toml):
     tagwarden recover prod
   Stop promotions now
     tagwarden hold prod --reason 'incident 7'
+  Never that release again
+    tagwarden block 1.4.2 --reason 'it loses orders'
   Was the record edited?
     tagwarden verify                       # exit 7: it was
 
@@ -174,6 +176,22 @@ Examples:
   tagwarden recover prod
   tagwarden recover prod --abort --timeout 5m";
 
+pub(super) const BLOCK: &str = "\
+A blocked release is refused by promote and rollback, and no override changes that; `audit` finds where it is live \
+(exit 4). Without --only it counts in every environment of the pipeline; with it, from that channel on. A digest needs no \
+registry. It is listed by `current`, and ended by `unblock`.
+
+Examples:
+  tagwarden block 1.4.2 --reason 'it loses orders' \\
+    --url https://issues.example.com/7
+  tagwarden block sha256:… --only prod --reason 'not for prod'";
+
+pub(super) const UNBLOCK: &str = "\
+Examples:
+  tagwarden current prod                                  # the blocks in force
+  tagwarden unblock sha256:… --reason 'it was the database'
+  tagwarden unblock sha256:… --only prod --reason 'fixed by a setting'";
+
 pub(super) const HOLD: &str = "\
 By default promote and bootstrap are stopped, and rollback, repair and adopt pass: an incident can still be ended. With \
 --scope all every move is stopped. A move that has its intent but has not put yet is stopped, too. Several holds can be in \
@@ -182,13 +200,15 @@ channel with neither a log nor a tag is refused, and a registry that does not an
 
 Examples:
   tagwarden hold prod --reason 'incident 7' --for 2h
-  tagwarden hold prod --reason 'legal freeze' --scope all";
+  tagwarden hold prod --reason 'legal freeze' --scope all
+  tagwarden hold --pipeline --reason 'incident 7'            # every environment";
 
 pub(super) const UNHOLD: &str = "\
 Examples:
   tagwarden holds prod                                       # the ids
   tagwarden unhold prod 17 --reason 'incident 7 is over'
-  tagwarden unhold prod --mine --reason 'incident 7 is over'";
+  tagwarden unhold prod --mine --reason 'incident 7 is over'
+  tagwarden unhold --pipeline --mine --reason 'incident 7 is over'";
 
 pub(super) const CURRENT: &str = "\
 Exit 0: in sync. Exit 4: drift, see `tagwarden repair --help` and `tagwarden adopt --help`. Exit 5: a move is open. \

@@ -14,9 +14,9 @@ pub(crate) use shared::{
     Global, KeepArgs, Kind, OnConflictArg, PlaceArgs, RegistryArgs, ScopeArg, SettleArgs, TermsArgs, TimesArgs, WhoArgs,
 };
 pub(crate) use verbs::{
-    AdoptArgs, ArtifactArgs, ArtifactCommand, AtArgs, AuditArgs, BootstrapArgs, ChannelsArgs, CompletionsArgs,
-    CurrentArgs, DemoArgs, HistoryArgs, HoldArgs, HoldsArgs, MoveArgs, PreviousArgs, PromoteArgs, PushArgs,
-    RecoverArgs, RepairArgs, RetentionArgs, RollbackArgs, UnholdArgs, VerifyArgs,
+    AdoptArgs, ArtifactArgs, ArtifactCommand, AtArgs, AuditArgs, BlockArgs, BootstrapArgs, ChannelsArgs,
+    CompletionsArgs, CurrentArgs, DemoArgs, HistoryArgs, HoldArgs, HoldsArgs, MoveArgs, PreviousArgs, PromoteArgs,
+    PushArgs, ReachArgs, RecoverArgs, RepairArgs, RetentionArgs, RollbackArgs, UnblockArgs, UnholdArgs, VerifyArgs,
 };
 
 use clap::{Parser, Subcommand};
@@ -62,6 +62,12 @@ pub(crate) enum Command {
     /// Close a move that a dead run left open; any machine can.
     #[command(after_help = help::RECOVER)]
     Recover(RecoverArgs),
+    /// Declare a release unfit, in its environment and every later one.
+    #[command(after_help = help::BLOCK)]
+    Block(BlockArgs),
+    /// End a block of a release.
+    #[command(after_help = help::UNBLOCK)]
+    Unblock(UnblockArgs),
     /// Stop promotions of a channel, or every move of it, until the hold is ended.
     #[command(after_help = help::HOLD)]
     Hold(HoldArgs),

@@ -166,9 +166,59 @@ pub(crate) struct RecoverArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct BlockArgs {
+    /// The release: a digest (sha256:…), a tag of the channel's repository (1.4.2), a whole reference, an environment, of
+    /// which the live digest is taken, or what was live on one (prod~1, prod#42)
+    #[arg(id = "blocked", value_name = "RELEASE")]
+    pub(crate) release: String,
+    /// Block it from this channel on: in its log. Default: the first environment of the pipeline
+    #[arg(long, value_name = "CHANNEL")]
+    pub(crate) only: Option<String>,
+    /// Why, in one line of at most 1,024 characters
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Line,
+    /// Where people can read more about it
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: Option<Line>,
+    #[command(flatten)]
+    pub(crate) who: WhoArgs,
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UnblockArgs {
+    /// The release, as for `block`
+    #[arg(id = "blocked", value_name = "RELEASE")]
+    pub(crate) release: String,
+    /// The channel whose log blocks it. Default: the first environment of the pipeline
+    #[arg(long, value_name = "CHANNEL")]
+    pub(crate) only: Option<String>,
+    /// Why, in one line of at most 1,024 characters
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Line,
+    #[command(flatten)]
+    pub(crate) who: WhoArgs,
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
+}
+
+/// One channel, or all of the pipeline.
+#[derive(Debug, Args)]
+pub(crate) struct ReachArgs {
+    /// The channel: HOST/REPOSITORY:TAG, such as registry.example.com/acme/shop:prod, or its environment's name in
+    /// tagwarden.toml, such as prod
+    #[arg(value_name = "CHANNEL", required_unless_present = "pipeline")]
+    pub(crate) channel: Option<String>,
+    /// Every environment of the pipeline in tagwarden.toml
+    #[arg(long, conflicts_with = "channel")]
+    pub(crate) pipeline: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct HoldArgs {
     #[command(flatten)]
-    pub(crate) place: PlaceArgs,
+    pub(crate) reach: ReachArgs,
     /// Why, in one line of at most 1,024 characters
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Line,
@@ -190,7 +240,7 @@ pub(crate) struct HoldArgs {
 #[derive(Debug, Args)]
 pub(crate) struct UnholdArgs {
     #[command(flatten)]
-    pub(crate) place: PlaceArgs,
+    pub(crate) reach: ReachArgs,
     /// Which hold: its id, as `tagwarden holds` lists it
     #[arg(value_name = "ID", required_unless_present = "mine")]
     pub(crate) id: Option<u64>,
@@ -207,7 +257,7 @@ pub(crate) struct UnholdArgs {
 #[derive(Debug, Args)]
 pub(crate) struct HoldsArgs {
     #[command(flatten)]
-    pub(crate) place: PlaceArgs,
+    pub(crate) reach: ReachArgs,
 }
 
 #[derive(Debug, Args)]

@@ -1,52 +1,119 @@
-//! Holds: make a hold, list the holds of a channel, end a hold.
+//! Holds: make a hold, list the holds of a channel, end a hold; of one channel, or of the whole pipeline.
 
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tagwarden::log::{Hold, Unhold};
-use tagwarden::{Clock, Result, SystemClock, Times};
+use tagwarden::{Channel, Clock, Error, ErrorKind, Line, Promoter, Provenance, Result, SystemClock, Times};
 
-use crate::args::{HoldArgs, HoldsArgs, UnholdArgs};
+use crate::args::{HoldArgs, HoldsArgs, ReachArgs, UnholdArgs};
 use crate::connect::{self, Setup};
 use crate::offline::Offline;
-use crate::provenance;
 use crate::render::{self, Answer, Style};
+use crate::{names, provenance};
 
 pub(super) async fn hold(setup: &Setup, args: HoldArgs) -> Result<Answer> {
-    let channel = super::channel(setup, &args.place)?;
+    let reach = Reach::of(setup, &args.reach)?;
     let provenance = provenance::of(&args.who)?;
     let until = args.until.or(args.for_.map(|time| SystemClock.now().plus(time)));
-    let registry = connect::registry(&args.registry, channel.repository().registry())?;
-    let promoter = setup.promoter(Arc::new(registry), setup.ledger().await?, Times::default())?;
     let scope = args.scope.into();
-    let id = promoter.hold(&channel, Hold { scope, reason: args.reason, provenance, until }).await?;
-    render::held(&channel, id, scope, until)
+    let hold = Hold { scope, reason: args.reason, provenance, until };
+    match reach {
+        Reach::One(channel) => {
+            let registry = connect::registry(&args.registry, channel.repository().registry())?;
+            let promoter = setup.promoter(Arc::new(registry), setup.ledger().await?, Times::default())?;
+            let id = promoter.hold(&channel, hold).await?;
+            render::held(&channel, id, scope, until)
+        }
+        Reach::Pipeline(_) => {
+            let promoter = setup.promoter(Arc::new(Offline), setup.ledger().await?, Times::default())?;
+            render::held_all(&promoter.hold_pipeline(hold).await?, scope, until)
+        }
+    }
 }
 
 pub(super) async fn holds(setup: &Setup, args: &HoldsArgs, style: Style) -> Result<Answer> {
-    let channel = super::channel(setup, &args.place)?;
-    render::holds(&channel, &setup.reader().await?.holds(&channel).await?, style)
+    let (reach, reader) = (Reach::of(setup, &args.reach)?, setup.reader().await?);
+    match reach {
+        Reach::One(channel) => render::holds(&channel, &reader.holds(&channel).await?, style),
+        Reach::Pipeline(channels) => {
+            let mut all = Vec::new();
+            for channel in channels {
+                let holds = reader.holds(&channel).await?;
+                all.push((channel, holds));
+            }
+            render::holds_all(&all, style)
+        }
+    }
 }
 
 pub(super) async fn unhold(setup: &Setup, args: UnholdArgs) -> Result<Answer> {
-    let channel = super::channel(setup, &args.place)?;
+    let reach = Reach::of(setup, &args.reach)?;
     let provenance = provenance::of(&args.who)?;
     let promoter = setup.promoter(Arc::new(Offline), setup.ledger().await?, Times::default())?;
-    let reason = args.reason;
-    let ended = match args.id {
+    match (reach, args.id) {
+        (Reach::One(channel), id) => {
+            let (json, text) = ended(&promoter, &channel, id, &args.reason, &provenance).await?;
+            Answer::done(&json, text)
+        }
+        (Reach::Pipeline(_), Some(_)) => {
+            let message = "--pipeline: an id is of one channel; --mine ends yours on every one";
+            Err(Error::new(ErrorKind::ConfigInvalid, message))
+        }
+        (Reach::Pipeline(channels), None) => {
+            let (mut answers, mut texts) = (Vec::new(), Vec::new());
+            for channel in channels {
+                let (json, text) = ended(&promoter, &channel, None, &args.reason, &provenance).await?;
+                answers.push(json);
+                texts.push(text);
+            }
+            Answer::done(&json!({ "channels": answers }), texts.join("\n"))
+        }
+    }
+}
+
+/// Ends one hold of a channel, or those of this person.
+async fn ended(
+    promoter: &Promoter,
+    channel: &Channel,
+    id: Option<u64>,
+    reason: &Line,
+    provenance: &Provenance,
+) -> Result<(Value, String)> {
+    let (reason, provenance) = (reason.clone(), provenance.clone());
+    let ended = match id {
         Some(hold) => {
-            promoter.unhold(&channel, Unhold { hold, reason, provenance }).await?;
+            promoter.unhold(channel, Unhold { hold, reason, provenance }).await?;
             vec![hold]
         }
-        None => promoter.unhold_mine(&channel, reason, provenance).await?,
+        None => promoter.unhold_mine(channel, reason, provenance).await?,
     };
-    let left = promoter.holds(&channel).await?;
+    let left = promoter.holds(channel).await?;
     let mut text: Vec<_> = ended.iter().map(|id| format!("ended hold {id} of {channel}")).collect();
     if ended.is_empty() {
         text.push(format!("nothing to do: no hold of {channel} is yours"));
     }
     text.extend(left.iter().map(|hold| format!("still {hold}")));
     let result = if ended.is_empty() { "nothing" } else { "ended" };
-    let json = json!({ "channel": channel, "result": result, "ended": ended, "holds": left });
-    Answer::done(&json, text.join("\n"))
+    Ok((json!({ "channel": channel, "result": result, "ended": ended, "holds": left }), text.join("\n")))
+}
+
+/// The channels that a command is about.
+enum Reach {
+    One(Channel),
+    /// Every environment, in order.
+    Pipeline(Vec<Channel>),
+}
+
+impl Reach {
+    fn of(setup: &Setup, args: &ReachArgs) -> Result<Reach> {
+        match &args.channel {
+            Some(text) => names::channel(&setup.config, text).map(Reach::One),
+            None if setup.config.environments.is_empty() => {
+                let message = "--pipeline: no [[pipeline]] of a tagwarden.toml names an environment";
+                Err(Error::new(ErrorKind::ConfigInvalid, message))
+            }
+            None => Ok(Reach::Pipeline(setup.config.environments.iter().map(|stage| stage.channel.clone()).collect())),
+        }
+    }
 }

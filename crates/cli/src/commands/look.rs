@@ -67,7 +67,7 @@ pub(super) async fn previous(setup: &Setup, args: &PreviousArgs) -> Result<Answe
 pub(super) async fn history(setup: &Setup, args: &HistoryArgs, style: Style) -> Result<Answer> {
     let channel = super::channel(setup, &args.place)?;
     let reader = setup.reader().await?;
-    let migrated = recorded(&reader, &channel).await?.migrated;
+    let now = recorded(&reader, &channel).await?;
     let limit = if args.all { PAGE } else { usize::try_from(args.limit).unwrap_or(usize::MAX) };
     let mut page = reader.history_page(&channel, args.before, limit).await?;
     while let (true, Some(next)) = (args.all, page.next) {
@@ -76,7 +76,7 @@ pub(super) async fn history(setup: &Setup, args: &HistoryArgs, style: Style) -> 
         page.next = next;
     }
     let digest: fn(Digest) -> String = if args.full { |digest| digest.to_string() } else { |digest| digest.short() };
-    render::history(&channel, &page, migrated.as_ref(), digest, style)
+    render::history(&now, &page, digest, style)
 }
 
 pub(super) async fn at(setup: &Setup, args: &AtArgs, style: Style) -> Result<Answer> {

@@ -1,6 +1,7 @@
 //! The commands, one file for each noun. Each takes arguments and returns an answer.
 
 mod artifact;
+mod block;
 mod config;
 mod diff;
 mod hold;
@@ -43,6 +44,8 @@ pub(crate) async fn run(cli: Cli, style: Style) -> Result<Answer> {
         Command::Repair(args) => moves::repair(setup, args, style).await,
         Command::Adopt(args) => moves::adopt(setup, args, style).await,
         Command::Recover(args) => recover::recover(setup, args, style).await,
+        Command::Block(args) => block::block(setup, args).await,
+        Command::Unblock(args) => block::unblock(setup, args).await,
         Command::Hold(args) => hold::hold(setup, args).await,
         Command::Unhold(args) => hold::unhold(setup, args).await,
         Command::Holds(args) => hold::holds(setup, &args, style).await,

@@ -137,8 +137,9 @@ impl Demo<'_> {
 
     async fn history(&self, tell: &mut Narrator) -> Result<()> {
         let prod = self.place.channel("prod")?;
-        let page = self.place.promoter.history_page(prod, None, 20).await?;
-        tell.did("tagwarden history prod", &render::history(prod, &page, None, |digest| digest.short(), self.style)?);
+        let promoter = &self.place.promoter;
+        let (now, page) = (promoter.current(prod).await?, promoter.history_page(prod, None, 20).await?);
+        tell.did("tagwarden history prod", &render::history(&now, &page, |digest| digest.short(), self.style)?);
         Ok(())
     }
 

@@ -51,7 +51,10 @@ pub(crate) fn error_text(error: &Error, style: Style) -> String {
 /// The command that helps after this error.
 fn hint(error: &Error) -> Option<String> {
     let channel = error.context().find(|(name, _)| *name == "channel").map_or("CHANNEL", |(_, channel)| channel);
+    // Where a block is in the way, the message has the commands.
+    let blocked = error.context().any(|(name, _)| name == "blocked");
     Some(match error.kind() {
+        ErrorKind::ChannelDrifted if blocked => return None,
         ErrorKind::ChannelDrifted | ErrorKind::ChannelOverwritten => format!(
             "`tagwarden repair {channel}` puts the live digest back; `tagwarden adopt {channel} --reason …` keeps what \
              is there"

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use tagwarden::drift::{ChannelAudit, Drift};
-use tagwarden::log::{Intent, MigratedTo, MoveRecord, MoveStatus, RecordedFinding, Source, Verdict};
+use tagwarden::log::{Intent, MoveRecord, MoveStatus, RecordedFinding, Source, Verdict};
 use tagwarden::policy::Finding;
 use tagwarden::promotion::{ChannelStatus, DriftSeen, HistoryPage, LiveAt, RecoveryResult};
 use tagwarden::{ActorKind, Channel, Digest, ErrorClass, MoveResult, Receipt, Result, Target, Timestamp};
@@ -79,6 +79,9 @@ pub(crate) fn current(current: &ChannelStatus, audited: Option<&ChannelAudit>, s
     for hold in &current.holds {
         fields = fields.line(format!("  {} {}", style.doubtful("hold     "), shown(&hold.to_string())));
     }
+    for blocked in &current.blocks {
+        fields = fields.line(format!("  {} {}", style.doubtful("block    "), shown(&blocked.to_string())));
+    }
     if let Some(open) = &current.open {
         fields = fields.line(format!(
             "  {} {}",
@@ -102,15 +105,24 @@ pub(crate) fn current(current: &ChannelStatus, audited: Option<&ChannelAudit>, s
         Some(_) => style.doubtful("registry "),
     };
     fields = fields.line(format!("  {word} {}", shown(&audited.drift.to_string())));
-    if let Some(advice) = advice(&audited.drift, &current.channel) {
+    fields = warnings(fields, &audited.findings, style);
+    if let Some(advice) = advice(audited) {
         fields = fields.line(format!("  {}", shown(&advice)));
     }
     Ok(Answer::done(current, fields.text())?.with("registry", &audited.drift)?.found(class))
 }
 
-/// The advice for a drift.
-pub(super) fn advice(drift: &Drift, channel: &Channel) -> Option<String> {
+/// The advice for a drift. A warning about a blocked live digest has its own.
+pub(super) fn advice(audited: &ChannelAudit) -> Option<String> {
+    let ChannelAudit { channel, drift, findings, .. } = audited;
     Some(match drift {
+        Drift::BlockedAndLive { instead: Some(digest), .. } => {
+            format!("roll back: tagwarden rollback {channel} --to {digest}")
+        }
+        Drift::BlockedAndLive { instead: None, .. } => {
+            "promote another release: no earlier one is unblocked".to_owned()
+        }
+        _ if findings.iter().any(|finding| finding.code() == Some("TARGET_BLOCKED")) => return None,
         Drift::MovedOutside { .. } | Drift::MovedBack { .. } | Drift::Missing { .. } => format!(
             "put back what is live: tagwarden repair {channel}; or keep what is there: tagwarden adopt {channel} \
              --reason …"
@@ -134,12 +146,12 @@ pub(crate) fn previous(channel: &Channel, previous: Digest) -> Result<Answer> {
 
 /// A page of moves, newest first. `digest` formats a digest.
 pub(crate) fn history(
-    channel: &Channel,
+    now: &ChannelStatus,
     page: &HistoryPage,
-    migrated: Option<&MigratedTo>,
     digest: fn(Digest) -> String,
     style: Style,
 ) -> Result<Answer> {
+    let ChannelStatus { channel, migrated, holds, .. } = now;
     let head = ["SEQ", "TIME", "OP", "STATUS", "RELEASE", "REVISION", "BY", "RUN", "DIGEST", "PREVIOUS", "REASON"];
     let mut table = Table::new(&head);
     for event in &page.events {
@@ -159,6 +171,7 @@ pub(crate) fn history(
         ]);
     }
     let mut lines = vec![style.bold(&channel.to_string())];
+    lines.extend(holds.iter().map(|hold| style.doubtful(&shown(&hold.to_string()))));
     match page.events.is_empty() {
         true => lines.push("no moves".to_owned()),
         false => lines.extend(table.lines(style)),
@@ -170,7 +183,10 @@ pub(crate) fn history(
         let text = format!("the log was migrated to {} at seq {}", migrated.ledger, migrated.seq);
         lines.push(style.doubtful(&shown(&text)));
     }
-    let answer = Answer::done(page, lines.join("\n"))?.with("channel", channel)?;
+    let mut answer = Answer::done(page, lines.join("\n"))?.with("channel", channel)?;
+    if !holds.is_empty() {
+        answer = answer.with("holds", holds)?;
+    }
     match migrated {
         Some(migrated) => answer.with("migrated", migrated),
         None => Ok(answer),

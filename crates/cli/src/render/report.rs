@@ -18,7 +18,7 @@ pub(crate) fn channels(all: &[ChannelStatus], style: Style) -> Result<Answer> {
         let event = current.event.as_ref();
         let closed = event.and_then(|event| event.outcome.as_ref()).map(|closing| closing.at.to_string());
         let mut state = Vec::new();
-        state.extend(current.holds.iter().map(|hold| format!("held by {}", hold.provenance.actor.id)));
+        state.extend(current.holds.iter().map(ToString::to_string));
         if let Some(open) = &current.open {
             state.push(format!("open {}", open.op.as_str()));
         }
@@ -55,7 +55,7 @@ pub(crate) fn audit(report: &AuditReport, style: Style) -> Result<Answer> {
         });
         let warnings = audited.findings.iter();
         lines.extend(warnings.map(|finding| format!("  {} {}", style.doubtful("warn"), shown(&finding.to_string()))));
-        if let Some(advice) = advice(&audited.drift, &audited.channel) {
+        if let Some(advice) = advice(audited) {
             lines.push(format!("  {}", shown(&advice)));
         }
     }

@@ -121,7 +121,9 @@ impl World {
     /// Runs it, with an actor and a run for what needs them and short times, and checks the exit code.
     pub fn does(&self, args: &[&str], exit: i32) -> Said {
         let moves = ["bootstrap", "promote", "rollback", "repair", "adopt", "recover"].contains(&args[0]);
-        let writes = moves || ["hold", "unhold"].contains(&args[0]) || args.starts_with(&["ledger", "migrate"]);
+        let writes = moves
+            || ["block", "unblock", "hold", "unhold"].contains(&args[0])
+            || args.starts_with(&["ledger", "migrate"]);
         let settles = (moves || ["audit", "current"].contains(&args[0]))
             && !["--settle", "--help", "--put-timeout", "--ttl"].iter().any(|arg| args.contains(arg))
             || args.contains(&"--quiet") && !args.contains(&"--settle");

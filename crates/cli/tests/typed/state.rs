@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tagwarden::ledger::FileLedger;
-use tagwarden::log::{Hold, HoldScope, Source};
+use tagwarden::log::{Block, Hold, HoldScope, Source};
 use tagwarden::{Channel, MoveOptions, Promoter, Provenance};
 use tagwarden_testing::HttpFault;
 
@@ -36,11 +36,13 @@ pub enum State {
     Open,
     /// `Live`, and ada holds prod.
     Held,
+    /// `Live`, and ada blocks 1.4.0 in preprod and in prod.
+    Blocked,
     /// `Live`, and its logs were exported to `backup`, prod's to `prod.jsonl` as well.
     Exported,
 }
 
-use State::{Bare, Behind, Drifted, Exported, Held, Live, New, Open, Promoted, Sources, Tagged};
+use State::{Bare, Behind, Blocked, Drifted, Exported, Held, Live, New, Open, Promoted, Sources, Tagged};
 
 /// The first words of a command, its state, and its output unless it is told not to move, to print JSON or to write into a
 /// file.
@@ -59,6 +61,8 @@ const STATES: &[(&str, State, &str)] = &[
     ("repair", Drifted, "committed repair "),
     ("adopt", Drifted, "committed adopt "),
     ("recover", Open, " promote "),
+    ("block", Live, "blocked "),
+    ("unblock", Blocked, "unblocked "),
     ("holds", Held, "incident 7"),
     ("hold", Live, "held "),
     ("unhold", Held, "ended "),
@@ -114,6 +118,11 @@ pub fn prepare(state: State) -> World {
         Drifted => drop(world.push_by_hand(8)),
         Open => open(&world),
         Held => drop(world.block_on(promoter(&world).hold(&prod, hold())).unwrap()),
+        Blocked => {
+            for stage in ["preprod", "prod"] {
+                world.block_on(promoter(&world).block(&world.channel(stage), block(&world))).unwrap();
+            }
+        }
         Exported => {
             world.does(&["ledger", "export", "backup"], 0);
             std::fs::copy(world.log("prod"), world.dir.path().join("prod.jsonl")).unwrap();
@@ -162,6 +171,11 @@ fn ada() -> Provenance {
 
 fn hold() -> Hold {
     Hold { scope: HoldScope::Promotions, reason: "incident 7".parse().unwrap(), provenance: ada(), until: None }
+}
+
+fn block(world: &World) -> Block {
+    let (digest, reason) = (world.digest("1.4.0"), "it loses orders".parse().unwrap());
+    Block { digest, reason, provenance: ada(), url: None }
 }
 
 fn sources(world: &World) {

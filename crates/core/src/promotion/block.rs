@@ -10,7 +10,7 @@ use super::promoter::Promoter;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Block, Body, ChannelState, Unblock};
 use crate::policy::BlockedOn;
-use crate::value::{Channel, Digest};
+use crate::value::{Channel, Digest, Pipeline};
 
 /// The number of moves that one read backwards asks for.
 const PAGE: usize = 64;
@@ -26,8 +26,7 @@ impl Promoter {
         if let Some(known) = state.block_of(&block.digest) {
             return Ok(known.seq);
         }
-        let staged =
-            |pipeline: &crate::value::Pipeline| pipeline.stages().iter().any(|stage| stage.channel == *channel);
+        let staged = |pipeline: &Pipeline| pipeline.stages().iter().any(|stage| stage.channel == *channel);
         if state.size == 0 && !self.inner.pipeline.as_ref().is_some_and(staged) {
             self.refuse_absent(channel, "blocked").await?;
         }

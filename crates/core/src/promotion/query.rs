@@ -114,13 +114,38 @@ impl Promoter {
     /// is recorded.
     pub async fn hold(&self, channel: &Channel, hold: Hold) -> Result<u64> {
         let now = self.inner.clock.now();
-        if let Some(until) = hold.until.filter(|until| *until <= now) {
-            return Err(Error::new(ErrorKind::ValueInvalid, format!("a hold until {until} would have ended already")));
-        }
+        refuse_ended(&hold, now)?;
         if self.state(channel).await?.size == 0 {
             self.refuse_absent(channel, "held").await?;
         }
         self.inner.journal(channel).lock().await.note(Body::Hold(hold), now).await
+    }
+
+    /// Holds every environment of the pipeline, also those that have no log yet. Returns the hold's id on each channel, in
+    /// the pipeline's order. VALUE_INVALID if the hold has expired already; CONFIG_INVALID without a pipeline. If a
+    /// channel cannot be held, the others are, and the error says which.
+    pub async fn hold_pipeline(&self, hold: Hold) -> Result<Vec<(Channel, u64)>> {
+        let now = self.inner.clock.now();
+        refuse_ended(&hold, now)?;
+        let Some(pipeline) = &self.inner.pipeline else {
+            return Err(Error::new(ErrorKind::ConfigInvalid, "a promoter without a pipeline cannot hold one"));
+        };
+        let (mut held, mut failed) = (Vec::new(), Vec::new());
+        for channel in pipeline.stages().iter().map(|stage| &stage.channel) {
+            match self.inner.journal(channel).lock().await.note(Body::Hold(hold.clone()), now).await {
+                Ok(id) => held.push((channel.clone(), id)),
+                Err(error) => failed.push((channel, error)),
+            }
+        }
+        match failed.into_iter().next() {
+            None => Ok(held),
+            Some((channel, error)) => {
+                let others: Vec<_> = held.iter().map(|(channel, id)| format!("{channel} (hold {id})")).collect();
+                let others = if others.is_empty() { "nothing".to_owned() } else { others.join(", ") };
+                let message = format!("{channel} could not be held: {error}; held: {others}");
+                Err(Error::new(error.kind(), message).with_retry(error.retry()).with_context("channel", channel))
+            }
+        }
     }
 
     /// CHANNEL_ABSENT if the registry says that it has no such tag.
@@ -168,6 +193,16 @@ impl Promoter {
             }
         }
         Ok(ended)
+    }
+}
+
+/// VALUE_INVALID if the hold has ended already.
+fn refuse_ended(hold: &Hold, now: Timestamp) -> Result<()> {
+    match hold.until.filter(|until| *until <= now) {
+        Some(until) => {
+            Err(Error::new(ErrorKind::ValueInvalid, format!("a hold until {until} would have ended already")))
+        }
+        None => Ok(()),
     }
 }
 

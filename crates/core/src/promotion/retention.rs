@@ -70,6 +70,7 @@ impl Promoter {
             true
         };
         each_entry(&self.inner.snapshot(channel).await?, take).await?;
+        history.blocked.extend(self.blocks(channel).await?.iter().map(|blocked| blocked.block.digest));
         Ok(history)
     }
 

@@ -54,8 +54,19 @@ pub(super) struct Known {
     /// The first reason to keep it, in the order of [`KeepReason`].
     pub(super) keep: Option<KeepReason>,
     /// The reason in the logs to expire it: the time since when, the channel, and its place among the channel's
-    /// digests, none if it was never live there. It is the last to end; of equals, that of the first channel.
-    pub(super) past: Option<(Timestamp, Reverse<Channel>, Option<u32>)>,
+    /// digests. It is the last to end; of equals, that of the first channel.
+    pub(super) past: Option<(Timestamp, Reverse<Channel>, Place)>,
+}
+
+/// The place of a digest among those of a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Place {
+    /// It was never live there.
+    Tried,
+    /// It was live there, and is blocked: it has no place in the rollback window.
+    Blocked,
+    /// Counted in distinct digests from the newest.
+    Nth(u32),
 }
 
 impl Known {
@@ -96,11 +107,12 @@ impl Known {
         use RetentionDecision::{Expire, Keep};
         match (&self.keep, &self.past, self.part_of) {
             (Some(keep), ..) => Keep(keep.clone()),
-            (None, Some((since, Reverse(channel), nth)), _) => {
+            (None, Some((since, Reverse(channel), place)), _) => {
                 let (channel, since) = (channel.clone(), *since);
-                Expire(match *nth {
-                    Some(nth) => DeleteReason::Past { channel, nth, since },
-                    None => DeleteReason::Tried { channel, since },
+                Expire(match *place {
+                    Place::Nth(nth) => DeleteReason::Past { channel, nth, since },
+                    Place::Blocked => DeleteReason::Blocked { channel, since },
+                    Place::Tried => DeleteReason::Tried { channel, since },
                 })
             }
             (None, None, Some(index)) => Expire(DeleteReason::ChildOf { index }),

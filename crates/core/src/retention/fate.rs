@@ -79,6 +79,13 @@ pub enum DeleteReason {
         /// The time at which it stopped being live there.
         since: Timestamp,
     },
+    /// It was live and is blocked, so it is no rollback target, and stopped being live longer ago than `keep_for`.
+    Blocked {
+        /// The channel that it was live in last.
+        channel: Channel,
+        /// The time at which it stopped being live there.
+        since: Timestamp,
+    },
     /// It was never live: all moves to it were closed without effect, longer ago than `keep_for`.
     Tried {
         /// The channel of the last of these moves.
@@ -152,6 +159,9 @@ impl fmt::Display for DeleteReason {
         match self {
             DeleteReason::Past { channel, nth, since } => {
                 write!(f, "number {nth} of the digests of {channel}, not live since {since}")
+            }
+            DeleteReason::Blocked { channel, since } => {
+                write!(f, "blocked, so no rollback target of {channel}; not live since {since}")
             }
             DeleteReason::Tried { channel, since } => {
                 write!(f, "never live; the last move to it on {channel} ended {since}")

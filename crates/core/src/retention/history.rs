@@ -1,5 +1,7 @@
 //! `ChannelUsage`: the digests that one channel's log names.
 
+use std::collections::BTreeSet;
+
 use crate::log::{Body, Entry, Status};
 use crate::value::{Channel, Digest, Timestamp};
 
@@ -21,6 +23,9 @@ pub struct ChannelUsage {
     pub lived: Vec<LivePeriod>,
     /// Targets of moves that were closed without effect, in any order.
     pub tried: Vec<FailedTarget>,
+    /// The digests that are blocked on the channel: by its own log, and, as far as they were added, by those of earlier
+    /// environments.
+    pub blocked: BTreeSet<Digest>,
     /// The position of the entry that says that the log goes on in another ledger; none if the log was not migrated.
     pub migrated: Option<u64>,
 }
@@ -66,7 +71,8 @@ pub struct FailedTarget {
 impl ChannelUsage {
     /// The history of a log without entries.
     pub fn empty(channel: Channel) -> ChannelUsage {
-        ChannelUsage { channel, size: 0, live: None, open: None, lived: Vec::new(), tried: Vec::new(), migrated: None }
+        let (lived, tried, blocked) = (Vec::new(), Vec::new(), BTreeSet::new());
+        ChannelUsage { channel, size: 0, live: None, open: None, lived, tried, blocked, migrated: None }
     }
 
     /// Takes the next entry. The chain and the format are not checked here: a
@@ -91,6 +97,8 @@ impl ChannelUsage {
                     self.lived.push(LivePeriod { seq, digest, from: at, until: None });
                 }
             }
+            Body::Block(block) => _ = self.blocked.insert(block.digest),
+            Body::Unblock(unblock) => _ = self.blocked.remove(&unblock.digest),
             Body::Migrated(_) => self.migrated = Some(entry.seq),
             // The others name no digest that a channel points at.
             _ => {}

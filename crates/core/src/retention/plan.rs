@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde::{Serialize, Serializer};
 
-use super::evidence::{Known, RetentionInput};
+use super::evidence::{Known, Place, RetentionInput};
 use super::fate::{DigestRetention, KeepReason, MayDelete, RetentionDecision};
 use super::history::{ChannelUsage, OpenDigests};
 use super::rule::RetentionRule;
@@ -17,6 +17,7 @@ use crate::value::{Channel, Digest, Repository, Timestamp};
 ///   tag other than its pin names it, or if an index that is kept needs it. A pin alone keeps nothing.
 /// - If an object could not be read, every digest is kept: a manifest that cannot be read may be an index that needs
 ///   any other digest. A digest that is pinned and in no log here is kept: it may belong to another ledger.
+/// - A blocked digest takes no place in a rollback window. Once it is not live it is kept for the rule's time alone.
 /// - Log order counts more than the times in entries: a live period never ends before a time of an earlier entry, so
 ///   that a clock that was behind does not shrink the window.
 ///
@@ -120,11 +121,11 @@ impl RetentionRule {
                 evidence.known(&digest).keep(KeepReason::Open { channel: channel(), seq });
             }
         }
-        let end = |known: &mut Known, since: Timestamp, nth: Option<u32>| {
+        let end = |known: &mut Known, since: Timestamp, place: Place| {
             let until = since.plus(self.keep_for);
             match at < until {
                 true => known.keep(KeepReason::Recent { channel: channel(), until }),
-                false => known.past = known.past.take().max(Some((since, Reverse(channel()), nth))),
+                false => known.past = known.past.take().max(Some((since, Reverse(channel()), place))),
             }
         };
         let mut lived = history.lived.clone();
@@ -137,6 +138,10 @@ impl RetentionRule {
         let ends: Vec<Timestamp> = ends.collect();
         let mut places: HashSet<Digest> = history.live.into_iter().collect();
         for (lived, since) in lived.iter().zip(ends).rev() {
+            if history.blocked.contains(&lived.digest) && lived.until.is_some() {
+                end(evidence.known(&lived.digest), since, Place::Blocked);
+                continue;
+            }
             if !places.insert(lived.digest) {
                 continue;
             }
@@ -147,11 +152,11 @@ impl RetentionRule {
             } else if nth <= self.keep_last.get() {
                 known.keep(KeepReason::Window { channel: channel(), nth });
             } else {
-                end(known, since, Some(nth));
+                end(known, since, Place::Nth(nth));
             }
         }
         for tried in &history.tried {
-            end(evidence.known(&tried.digest), tried.at, None);
+            end(evidence.known(&tried.digest), tried.at, Place::Tried);
         }
     }
 }

@@ -460,3 +460,17 @@ proptest! {
         prop_assert!(expiring(&wider.plan(0)).is_subset(&narrow));
     }
 }
+
+#[test]
+fn blocked_digest_takes_no_place_in_the_rollback_window() {
+    let mut evidence = evidence(1..=4);
+    let mut history = history("prod", &[1, 2, 3, 4]);
+    history.blocked.insert(digest(3));
+    evidence.history(history.clone());
+    let plan = rule(2, 0).plan(evidence.clone(), day(10));
+    assert!(said(&plan, 2).contains("number 2 of the last digests"), "{}", said(&plan, 2));
+    let want = format!("blocked, so no rollback target of {}; not live since {}", channel("prod"), day(3));
+    assert!(said(&plan, 3).contains(&want), "{}", said(&plan, 3));
+    let plan = rule(2, 30).plan(evidence, day(10));
+    assert!(matches!(plan.may_delete(&digest(3)), MayDelete::No { .. }), "it is kept for the rule's time");
+}

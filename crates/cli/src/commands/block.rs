@@ -1,0 +1,69 @@
+//! Blocks: declare a release unfit, and end that.
+
+use std::sync::Arc;
+
+use tagwarden::log::{Block, Unblock};
+use tagwarden::{Channel, Digest, Error, ErrorKind, Promoter, Result, Times};
+
+use crate::args::{BlockArgs, RegistryArgs, UnblockArgs};
+use crate::connect::{self, Setup};
+use crate::render::{self, Answer};
+use crate::{names, provenance};
+
+pub(super) async fn block(setup: &Setup, args: BlockArgs) -> Result<Answer> {
+    let provenance = provenance::of(&args.who)?;
+    let asked = Asked::new(setup, args.only.as_deref(), &args.release, &args.registry).await?;
+    let Asked { channel, digest, promoter } = asked;
+    let id = promoter.block(&channel, Block { digest, reason: args.reason, provenance, url: args.url }).await?;
+    let (reached, mut live) = (reached(setup, &channel), Vec::new());
+    for channel in &reached {
+        if promoter.state(channel).await?.live == Some(digest) {
+            live.push(channel.clone());
+        }
+    }
+    render::blocked(&channel, &reached, digest, id, &live)
+}
+
+pub(super) async fn unblock(setup: &Setup, args: UnblockArgs) -> Result<Answer> {
+    let provenance = provenance::of(&args.who)?;
+    let asked = Asked::new(setup, args.only.as_deref(), &args.release, &args.registry).await?;
+    let Asked { channel, digest, promoter } = asked;
+    promoter.unblock(&channel, Unblock { digest, reason: args.reason, provenance }).await?;
+    render::unblocked(&channel, digest, &promoter.blocks(&channel).await?)
+}
+
+/// The channel whose log has the block, and the digest.
+struct Asked {
+    channel: Channel,
+    digest: Digest,
+    promoter: Promoter,
+}
+
+impl Asked {
+    async fn new(setup: &Setup, only: Option<&str>, release: &str, access: &RegistryArgs) -> Result<Asked> {
+        let channel = match (only, setup.config.environments.first()) {
+            (Some(text), _) => names::channel(&setup.config, text)?,
+            (None, Some(first)) => first.channel.clone(),
+            (None, None) => {
+                let message =
+                    "no [[pipeline]] of a tagwarden.toml names a first environment: name the channel with --only";
+                return Err(Error::new(ErrorKind::ConfigInvalid, message));
+            }
+        };
+        let registry = Arc::new(connect::registry(access, channel.repository().registry())?);
+        let ledger = setup.ledger().await?;
+        let promoter = setup.promoter(registry, ledger, Times::default())?;
+        let digest = promoter.digest_of(&channel, &release.parse()?).await?.ok_or_else(|| {
+            let message = format!("{release} does not exist now: name its digest; `tagwarden history --full` shows it");
+            Error::new(ErrorKind::RegistryAbsent, message).with_context("channel", &channel)
+        })?;
+        Ok(Asked { channel, digest, promoter })
+    }
+}
+
+/// The channels in which a block of this channel counts: itself and every later environment.
+fn reached(setup: &Setup, channel: &Channel) -> Vec<Channel> {
+    let stages = setup.config.environments.iter().map(|stage| &stage.channel);
+    let reached: Vec<_> = stages.skip_while(|stage| *stage != channel).cloned().collect();
+    if reached.is_empty() { vec![channel.clone()] } else { reached }
+}

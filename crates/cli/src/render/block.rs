@@ -1,0 +1,39 @@
+//! Blocks.
+
+use serde_json::json;
+use tagwarden::policy::BlockedOn;
+use tagwarden::{Channel, Digest, Result};
+
+use super::{Answer, shown};
+
+/// The channels in which the block counts, those where the digest is live, and the way to end it.
+pub(crate) fn blocked(
+    channel: &Channel,
+    reached: &[Channel],
+    digest: Digest,
+    id: u64,
+    live: &[Channel],
+) -> Result<Answer> {
+    let names: Vec<_> = reached.iter().map(Channel::to_string).collect();
+    let mut lines = vec![format!("blocked {digest} on {} (block {id})", names.join(", "))];
+    lines.extend(live.iter().map(|channel| format!("it is live on {channel}: tagwarden rollback {channel}")));
+    lines.push(format!("to end it: tagwarden unblock {digest} --only {channel} --reason …"));
+    let json = json!({
+        "channel": channel,
+        "result": "blocked",
+        "digest": digest,
+        "block": id,
+        "reached": reached,
+        "live": live,
+    });
+    Answer::done(&json, lines.join("\n"))
+}
+
+/// A block that was ended, and those that are still in force on the channel.
+pub(crate) fn unblocked(channel: &Channel, digest: Digest, left: &[BlockedOn]) -> Result<Answer> {
+    let mut lines = vec![format!("unblocked {digest} on {channel}")];
+    let same = left.iter().filter(|blocked| blocked.block.digest == digest);
+    lines.extend(same.map(|blocked| shown(&format!("still {blocked}"))));
+    let json = json!({ "channel": channel, "result": "unblocked", "digest": digest, "blocks": left });
+    Answer::done(&json, lines.join("\n"))
+}

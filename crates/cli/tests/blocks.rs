@@ -1,0 +1,208 @@
+//! Blocks: which moves they refuse, in which environments, and the way out of a blocked live digest.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "it is a test")]
+
+mod common;
+
+use common::World;
+use serde_json::Value;
+use tagwarden::Digest;
+
+/// `dev`, `qa` and `prod` in a pipeline, each with 1.4.0 and then 1.4.1.
+fn world() -> World {
+    let world = World::new();
+    let stage = |name: &str| format!("[[pipeline]]\nenvironment = '{name}'\nchannel = '{}'\n", world.channel(name));
+    world.config(&format!("ledger = 'ledger'\n{}{}{}", stage("dev"), stage("qa"), stage("prod")));
+    for release in ["1.4.0", "1.4.1"] {
+        for stage in ["dev", "qa", "prod"] {
+            let op = if release == "1.4.0" { "bootstrap" } else { "promote" };
+            world.does(&[op, stage, "--source", release], 0);
+        }
+    }
+    world
+}
+
+/// The code and the reason of the only refusing finding.
+fn refused(json: &Value) -> (String, String) {
+    let findings = json["error"]["findings"].as_array().unwrap();
+    let refusing: Vec<_> = findings.iter().filter(|finding| finding["verdict"] == "refuse").collect();
+    assert_eq!(refusing.len(), 1, "{json}");
+    let text = |name: &str| refusing[0][name].as_str().unwrap().to_owned();
+    (text("code"), text("why"))
+}
+
+fn push_by_hand(world: &World, tag: &str, number: u64) -> Digest {
+    let repository = world.server.repository("acme/shop");
+    world.server.memory().push_image(&repository, &tag.parse().unwrap(), number).digest()
+}
+
+#[test]
+fn blocked_release_is_refused_by_promote_and_rollback_in_its_environment_and_later_ones() {
+    let world = world();
+    world.does(&["promote", "dev", "--source", "1.4.2"], 0);
+    world.does(&["promote", "qa", "--source", "1.4.2"], 0);
+    let bad = world.digest("1.4.2");
+    let said =
+        world.does(&["block", "1.4.2", "--reason", "it loses orders", "--url", "https://issues.example.com/7"], 0);
+    assert!(said.out.starts_with(&format!("blocked {bad} on {}, ", world.channel("dev"))), "{}", said.out);
+    let live = format!("\nit is live on {0}: tagwarden rollback {0}\n", world.channel("qa"));
+    assert!(said.out.contains(&live), "{}", said.out);
+
+    let (code, why) = refused(&world.json(&["promote", "prod", "--source", "1.4.2"], 3));
+    assert_eq!(code, "TARGET_BLOCKED");
+    let by = format!(
+        "{bad} blocked by ada (seq 7): it loses orders, https://issues.example.com/7, on {}; ",
+        world.channel("dev")
+    );
+    assert_eq!(why, format!("{by}promote another release, or end the block: tagwarden unblock {bad} --reason …"));
+    let said = world.does(&["promote", "prod", "--source", "1.4.2", "--override", "not-blocked", "--reason", "x"], 2);
+    assert!(said.err.contains("not-blocked cannot be overridden in a promote"), "{}", said.err);
+
+    let back = bad.to_string();
+    for stage in ["dev", "qa"] {
+        world.does(&["rollback", stage], 0);
+        let (code, why) = refused(&world.json(&["rollback", stage, "--to", &back], 3));
+        assert_eq!(code, "TARGET_BLOCKED");
+        let (channel, other) = (world.channel(stage), world.digest("1.4.0"));
+        assert!(why.ends_with(&format!("instead, roll back: tagwarden rollback {channel} --to {other}")), "{why}");
+    }
+    world.does(&["block", "1.4.3", "--reason", "it loses orders"], 0);
+    let (code, _) = refused(&world.json(&["promote", "dev", "--source", "1.4.3"], 3));
+    assert_eq!(code, "TARGET_BLOCKED", "in its own environment");
+
+    world.does(&["unblock", &back, "--reason", "it was the database"], 0);
+    for stage in ["dev", "qa"] {
+        world.does(&["rollback", stage, "--to", &back], 0);
+    }
+    world.does(&["promote", "prod", "--source", "1.4.2"], 0);
+    for stage in ["dev", "qa", "prod"] {
+        world.verify_independently(stage);
+    }
+}
+
+#[test]
+fn block_of_one_channel_counts_from_there_on() {
+    let world = world();
+    world.does(&["promote", "dev", "--source", "1.4.2"], 0);
+    world.does(&["block", "dev", "--only", "qa", "--reason", "not yet"], 0);
+    let (code, _) = refused(&world.json(&["promote", "qa", "--source", "dev"], 3));
+    assert_eq!(code, "TARGET_BLOCKED");
+    world.does(&["rollback", "dev"], 0);
+    world.does(&["rollback", "dev", "--to", "1.4.2"], 0);
+    let bad = world.digest("1.4.2").to_string();
+    let said = world.does(&["unblock", &bad, "--reason", "now"], 2);
+    let want =
+        format!("{bad} is not blocked on {}; it is blocked on {} (--only)", world.channel("dev"), world.channel("qa"));
+    assert!(said.err.contains(&want), "{}", said.err);
+    world.does(&["unblock", &bad, "--only", "qa", "--reason", "now"], 0);
+    world.does(&["promote", "qa", "--source", "dev"], 0);
+}
+
+#[test]
+fn rollback_whose_default_target_is_blocked_names_the_next_that_is_not() {
+    let world = world();
+    for release in ["1.4.2", "1.4.3"] {
+        for stage in ["dev", "qa", "prod"] {
+            world.does(&["promote", stage, "--source", release], 0);
+        }
+    }
+    for release in ["1.4.2", "1.4.1"] {
+        world.does(&["block", release, "--reason", "it loses orders"], 0);
+    }
+    let (code, why) = refused(&world.json(&["rollback", "prod"], 3));
+    assert_eq!(code, "TARGET_BLOCKED");
+    let (_, command) = why.split_once("instead, roll back: tagwarden ").unwrap();
+    assert_eq!(command, format!("rollback {} --to {}", world.prod(), world.digest("1.4.0")));
+    let command: Vec<_> = command.split(' ').collect();
+    world.does(&command, 0);
+    assert_eq!(world.digest("prod"), world.digest("1.4.0"));
+}
+
+#[test]
+fn audit_says_blocked_and_live_and_what_to_do() {
+    let world = world();
+    let live = world.digest("1.4.1").to_string();
+    world.does(&["block", &live, "--reason", "it loses orders"], 0);
+    let json = world.json(&["audit", "prod"], 4);
+    let found = &json["channels"][0];
+    assert_eq!((&found["state"], &found["live"]), (&"blocked_and_live".into(), &live.as_str().into()));
+    assert_eq!(found["instead"], world.digest("1.4.0").to_string());
+    let said = world.does(&["audit", "prod"], 4);
+    assert!(
+        said.out.contains(&format!("blocked and live: {live} blocked by ada (seq 5): it loses orders")),
+        "{}",
+        said.out
+    );
+    let advice = format!("roll back: tagwarden rollback {} --to {}", world.prod(), world.digest("1.4.0"));
+    assert!(said.out.contains(&advice), "{}", said.out);
+    let said = world.does(&["current", "prod"], 4);
+    assert!(said.out.contains("  block     ") && said.out.contains(&advice), "{}", said.out);
+    world.does(&["rollback", "prod"], 0);
+    world.does(&["audit", "prod"], 0);
+}
+
+#[test]
+fn drift_from_a_blocked_live_digest_has_a_way_out_that_every_refusal_names() {
+    let world = world();
+    let live = world.digest("1.4.1").to_string();
+    world.does(&["block", &live, "--reason", "it loses orders"], 0);
+    push_by_hand(&world, "prod", 77);
+    let (prod, good) = (world.prod(), world.digest("1.4.0"));
+    let back = format!("roll back: tagwarden rollback {prod} --to {good}");
+    let out = format!("adopt what is there (tagwarden adopt {prod} --reason …), then {back}");
+    let (code, why) = refused(&world.later(|| world.json(&["repair", "prod"], 3)));
+    assert_eq!(code, "TARGET_BLOCKED");
+    assert!(why.ends_with(&out), "{why}");
+    for refused in [&["rollback", "prod"][..], &["promote", "prod", "--source", "1.4.0"]] {
+        let said = world.later(|| world.does(refused, 4));
+        assert!(said.err.contains("[CHANNEL_DRIFTED]") && said.err.contains(&out), "{}", said.err);
+        assert!(!said.err.contains("tagwarden repair"), "{}", said.err);
+    }
+    let said = world.later(|| world.does(&["audit", "prod"], 4));
+    assert!(said.out.contains("moved outside") && said.out.contains(&out), "{}", said.out);
+    assert!(!said.out.contains("tagwarden repair"), "{}", said.out);
+
+    world.later(|| world.does(&["adopt", "prod", "--reason", "way out"], 0));
+    let (code, why) = refused(&world.later(|| world.json(&["rollback", "prod"], 3)));
+    assert_eq!(code, "TARGET_BLOCKED");
+    assert!(why.ends_with(&format!("instead, {back}")), "{why}");
+    let to = good.to_string();
+    world.later(|| world.does(&["rollback", "prod", "--to", &to], 0));
+    assert_eq!(world.digest("prod"), good);
+    world.verify_independently("prod");
+}
+
+#[test]
+fn drift_to_a_blocked_digest_is_adopted_with_a_warning_and_left_by_a_rollback() {
+    let world = world();
+    let bad = push_by_hand(&world, "1.4.2", 77);
+    world.does(&["block", &bad.to_string(), "--reason", "it loses orders"], 0);
+    push_by_hand(&world, "prod", 77);
+    let back = format!("roll back: tagwarden rollback {} --to {}", world.prod(), world.digest("1.4.1"));
+    let said = world.later(|| world.does(&["promote", "prod", "--source", "1.4.1"], 4));
+    assert!(
+        said.err.contains(&format!("it loses orders, on {}: after an adoption, {back}", world.channel("dev"))),
+        "{}",
+        said.err
+    );
+    let said = world.later(|| world.does(&["adopt", "prod", "--reason", "way out"], 0));
+    let want = format!("it is recorded as it is; next, {back}");
+    assert!(said.out.contains("not-blocked: ") && said.out.contains(&want), "{}", said.out);
+    world.later(|| world.does(&["audit", "prod"], 4));
+    world.later(|| world.does(&["rollback", "prod"], 0));
+    assert_eq!(world.digest("prod"), world.digest("1.4.1"));
+    world.verify_independently("prod");
+}
+
+#[test]
+fn release_that_does_not_exist_cannot_be_blocked_by_its_tag() {
+    let world = World::new();
+    let said = world.does(&["block", "9.9.9", "--reason", "typo"], 1);
+    assert!(said.err.contains("9.9.9 does not exist now: name its digest"), "{}", said.err);
+    world.config("ledger = 'ledger'\n");
+    let said = world.does(&["block", "1.4.1", "--reason", "no pipeline"], 2);
+    assert!(said.err.contains("name the channel with --only [CONFIG_INVALID]"), "{}", said.err);
+    let typo = world.channel("prd").to_string();
+    let said = world.does(&["block", "1.4.1", "--only", &typo, "--reason", "typo"], 3);
+    assert!(said.err.contains("cannot be blocked: the ledger has no log of it"), "{}", said.err);
+}
