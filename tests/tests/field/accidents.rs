@@ -1,8 +1,10 @@
 //! Accidents of a release process.
 
+use std::collections::BTreeSet;
+
 use tagwarden::drift::Drift;
-use tagwarden::log::{Hold, HoldScope, Unhold};
-use tagwarden::policy::Refusal;
+use tagwarden::log::{Block, Hold, HoldScope, Unhold};
+use tagwarden::policy::{GuardrailUse, Mode, Order, OrderBy, Policy, Refusal};
 use tagwarden::promotion::DiffOptions;
 use tagwarden::{Clock, Error, ErrorKind, Pipeline, Provenance, Stage, SystemClock};
 use tagwarden_testing::TestImage;
@@ -21,6 +23,56 @@ async fn deployed(place: &Place) {
     place.promoter().bootstrap(&place.prod()).source("1.0").options(run("1")).await.unwrap();
     for other in place.others() {
         assert!(other.promotes("1.0"));
+    }
+}
+
+/// A policy by which releases go forward.
+fn forward_only() -> Policy {
+    let order = Order::new(OrderBy::Semver, false).unwrap();
+    let refuses = GuardrailUse { mode: Some(Mode::Refuse), ops: BTreeSet::new() };
+    Policy::standard().with_order(Some(order)).with_use("forward-only", refuses).unwrap()
+}
+
+/// The build of 1.1 is slow, and its run promotes it after the one of 1.2.
+pub async fn older_build(place: &Place) {
+    place.push(&[("1.0", 0), ("1.1", 1), ("1.2", 2)]).await;
+    let (promoter, prod) = (place.builder().policy(forward_only()).build().unwrap(), place.prod());
+    promoter.bootstrap(&prod).source("1.0").options(run("1")).await.unwrap();
+    promoter.promote(&prod, "1.2").options(run("12")).await.unwrap();
+    let error = promoter.promote(&prod, "1.1").options(run("11")).await.unwrap_err();
+    assert_eq!(refused_by(&error), ["ORDER_OUTDATED"]);
+    for other in place.others() {
+        assert!(other.promotes("1.0") && other.promotes("1.2") && other.promotes("1.1"));
+    }
+}
+
+/// 1.1 is bad and rolled back. The next run of the pipeline promotes it again.
+pub async fn undone_rollback(place: &Place) {
+    place.push(&[("1.0", 0), ("1.1", 1)]).await;
+    deployed(place).await;
+    let (promoter, prod) = (place.promoter(), place.prod());
+    promoter.promote(&prod, "1.1").options(run("11")).await.unwrap();
+    promoter.rollback(&prod).options(run("12")).await.unwrap();
+    let error = promoter.promote(&prod, "1.1").options(run("13")).await.unwrap_err();
+    assert_eq!(refused_by(&error), ["ROLLED_BACK"]);
+    for other in place.others() {
+        assert!(other.promotes("1.1") && other.promotes("1.0") && other.promotes("1.1"));
+    }
+}
+
+/// 1.1 is known to be bad. A person promotes it to `prod`, where it never was.
+pub async fn bad_release(place: &Place) {
+    place.push(&[("1.0", 0), ("1.1", 1)]).await;
+    deployed(place).await;
+    let (promoter, prod) = (place.promoter(), place.prod());
+    let digest = promoter.digest_of(&prod, &"1.1".parse().unwrap()).await.unwrap().unwrap();
+    let provenance = Provenance::new("manual", "1", "bob").unwrap();
+    let block = Block { digest, reason: "it loses orders".parse().unwrap(), provenance, url: None };
+    promoter.block(&prod, block).await.unwrap();
+    let error = promoter.promote(&prod, "1.1").options(run("11")).await.unwrap_err();
+    assert_eq!(refused_by(&error), ["TARGET_BLOCKED"]);
+    for other in place.others() {
+        assert!(other.promotes("1.1"));
     }
 }
 

@@ -40,6 +40,9 @@ macro_rules! scenarios {
 
 scenarios! {
     accidents:
+        older_build
+        undone_rollback
+        bad_release
         late_run
         retried_job
         two_holds
