@@ -42,8 +42,12 @@ pub(crate) enum Rule {
     HoldFirst,
     /// A move that waits under a hold that stops it gives up.
     HeldGivesUp,
-    /// *no-return*: the policy refuses a release that was rolled back.
+    /// A hold of scope `all` stops every move.
+    AllStopsEvery,
+    /// *no-return*: the policy refuses a release that a rollback left.
     NoReturn,
+    /// *no-return*: the policy refuses a release whose promotion was aborted on purpose.
+    NoReturnOfAborted,
     /// *unchanged-is-proved*.
     UnchangedIsProved,
     /// A move is `failed` only if every put of the move was refused, and no other owner could have sent one.

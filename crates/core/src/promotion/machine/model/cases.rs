@@ -5,7 +5,7 @@ use super::*;
 use crate::log::HoldScope;
 
 /// The ends that workers must reach in each of these worlds. Each kind of end is in one of them at least.
-const ENDS: [(&str, &[Ending]); 17] = [
+const ENDS: [(&str, &[Ending]); 18] = [
     ("a promotion and one back, while reads lag", &[Ending::Committed, Ending::Unchanged]),
     ("a promotion that crashes and an abort, while reads lag", &[Ending::Nothing]),
     ("a promotion, a foreign write and a repair, while reads lag", &[Ending::Drifted]),
@@ -21,6 +21,7 @@ const ENDS: [(&str, &[Ending]); 17] = [
     ("two workers whose puts take their time", &[Ending::Stale]),
     ("a promotion and a rollback, with blocks of both digests", &[Ending::Refused, Ending::Aborted]),
     ("a dead move and a recovery, with a block", &[Ending::LeftOpen, Ending::Cleared, Ending::Indeterminate]),
+    ("a rollback, and the promotion that it left again", &[Ending::Committed, Ending::Refused]),
     ("a dead move, a rollback and a retry", &[Ending::Committed, Ending::Refused, Ending::Recovered]),
     ("a dead move, a rollback with a hold and a promotion", &[Ending::Committed, Ending::Refused]),
 ];
@@ -165,6 +166,12 @@ fn an_old_job_that_is_run_again() {
 fn a_recovery_under_a_hold() {
     let setup = Setup { start: Start::DeadMove, holds: vec![(HoldScope::All, None)], ..Setup::of(vec![recover()]) };
     holds("a dead move and a recovery under a hold", setup);
+}
+
+#[test]
+fn no_return_of_a_release_that_a_rollback_left() {
+    let setup = Setup { start: Start::Promoted, end: 4, ..Setup::of(vec![rollback(), promote("b", "again")]) };
+    holds("a rollback, and the promotion that it left again", setup);
 }
 
 #[test]

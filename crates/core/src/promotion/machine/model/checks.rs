@@ -162,7 +162,7 @@ impl World {
     /// *no-return*: checks a change whose intent is about to be appended, by the blocks in the log.
     pub(super) fn check_blocked(&mut self, change: &Change) {
         let records = change.op == Op::Adopt || (change.op == Op::Bootstrap && !change.puts);
-        if !records && self.log.block_of(&change.target).is_some() {
+        if !records && self.block_of(change.target).is_some() {
             self.breaks("no-return: blocked");
         }
     }
@@ -177,7 +177,7 @@ impl World {
 
     /// Checks a put that a worker with this goal is about to send.
     pub(super) fn check_put(&mut self, goal: &Goal, open: &OpenMove, saw: &Saw) {
-        if self.log.block_of(&open.target).is_some_and(|block| block.seq < saw.size) {
+        if self.block_of(open.target).is_some_and(|seq| seq < saw.size) {
             self.breaks("a put of a blocked target whose block was read");
         }
         let held = self.op_of(goal).and_then(|op| self.held(op));

@@ -56,7 +56,15 @@ fn head_read_again_left_out_is_missed() {
 
 #[test]
 fn hold_at_guard_left_out_is_missed() {
-    is_missed(Rule::HoldAtGuard, Setup { holds: vec![(HoldScope::All, None)], ..Setup::of(vec![promote("b", "k")]) });
+    for scope in [HoldScope::All, HoldScope::Promotions] {
+        is_missed(Rule::HoldAtGuard, Setup { holds: vec![(scope, None)], ..Setup::of(vec![promote("b", "k")]) });
+    }
+}
+
+#[test]
+fn hold_of_every_move_left_out_is_missed() {
+    let setup = Setup { start: Start::Promoted, holds: vec![(HoldScope::All, None)], ..Setup::of(vec![rollback()]) };
+    is_missed(Rule::AllStopsEvery, setup);
 }
 
 #[test]
@@ -107,10 +115,14 @@ fn held_gives_up_left_out_is_missed() {
 
 #[test]
 fn no_return_left_out_is_missed() {
-    is_missed(
-        Rule::NoReturn,
-        Setup { start: Start::DeadMove, end: 7, ..Setup::of(vec![rollback(), promote("b", "k")]) },
-    );
+    let setup = Setup::of(vec![rollback(), promote("b", "again")]);
+    is_missed(Rule::NoReturn, Setup { start: Start::Promoted, ..setup });
+}
+
+#[test]
+fn no_return_of_an_aborted_promotion_left_out_is_missed() {
+    let setup = Setup::of(vec![rollback(), promote("b", "k")]);
+    is_missed(Rule::NoReturnOfAborted, Setup { start: Start::DeadMove, end: 7, ..setup });
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::checks::Ending;
 use super::setup::{Setup, Start};
 use super::world::World;
 use super::*;
-use crate::log::proptests::{block, nothing, unblock, unhold};
+use crate::log::proptests::{nothing, outcome_of, unhold};
 use crate::value::Channel;
 
 /// The result of a search that found no violation.
@@ -93,6 +93,15 @@ impl Model for Setup {
         }
         match self.start {
             Start::AtA | Start::Empty => vec![world],
+            Start::Promoted => {
+                let promotion =
+                    self.worker_move(Some(digest("a")), digest("b"), Op::Promote, "m0", "w", "second", Setup::TIMES);
+                world.begin(promotion);
+                world.land(&text("m0"), digest("b"), 0);
+                let open = world.log.open.clone().unwrap();
+                world.append(outcome_of(&open, Status::Committed, PutStatus::Accepted, Some(digest("b"))));
+                vec![world]
+            }
             Start::DeadMove => {
                 let (move_id, a, b) = (text("dead"), digest("a"), digest("b"));
                 let open = self.worker_move(Some(a), b, Op::Promote, "dead", "gone", "k", Setup::TIMES);
@@ -135,7 +144,7 @@ impl Model for Setup {
         may(Event::Hold, holds > 0);
         may(Event::Unhold, !world.log.holds.is_empty());
         may(Event::Block, blocks > 0);
-        may(Event::Unblock, !world.log.blocked.is_empty());
+        may(Event::Unblock, !world.blocked.is_empty());
         may(Event::Foreign, foreign > 0);
     }
 
@@ -176,12 +185,9 @@ impl Model for Setup {
             }
             Event::Block => {
                 world.left.blocks -= 1;
-                world.append(block(self.blocks[world.left.blocks]));
+                world.block(self.blocks[world.left.blocks]);
             }
-            Event::Unblock => {
-                let digest = world.log.blocked[0].digest;
-                world.append(unblock(digest));
-            }
+            Event::Unblock => world.unblock(),
             Event::Foreign => {
                 let to = self.foreign[self.foreign.len() - world.left.foreign];
                 world.left.foreign -= 1;
@@ -206,7 +212,12 @@ impl Model for Setup {
                 !setup.rest || !world.flying.is_empty() || !world.late.is_empty() || setup.comes_to_rest(world)
             }),
             Property::sometimes(COMMITTED, |setup: &Setup, world: &World| {
-                world.committed.len() > usize::from(setup.start != Start::Empty)
+                let before = match setup.start {
+                    Start::Empty => 0,
+                    Start::AtA | Start::DeadMove => 1,
+                    Start::Promoted => 2,
+                };
+                world.committed.len() > before
             }),
         ]
     }

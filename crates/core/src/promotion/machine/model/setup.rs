@@ -63,6 +63,8 @@ pub(super) enum Start {
     /// The channel is bootstrapped at `a`.
     AtA,
     Empty,
+    /// The channel is at `b`, and was at `a` before.
+    Promoted,
     /// The channel is at `a`, with an open move to `b` whose worker is dead: its put was never sent, is on its way, or
     /// has landed.
     DeadMove,

@@ -2,8 +2,8 @@
 
 use super::checks::{Ending, Saw};
 use super::*;
-use crate::log::proptests::{intent_of, outcome_of, policy_of};
-use crate::log::{ChannelState, ClosedMove, Hold, HoldScope};
+use crate::log::proptests::{block, intent_of, outcome_of, policy_of, unblock};
+use crate::log::{ActiveHold, ChannelState, ClosedMove, Hold, HoldScope, RolledBackCause};
 use crate::value::{Channel, Provenance, Timestamp};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -26,6 +26,8 @@ pub(super) struct World {
     pub(super) given_up: bool,
     /// Targets of promotions that were aborted after that, and were not live since.
     pub(super) aborted: Vec<Digest>,
+    /// The blocked digests, each with the position of its block.
+    pub(super) blocked: Vec<(Digest, u64)>,
     /// True if a rollback appended its hold.
     pub(super) stopped: bool,
     pub(super) broken: Option<&'static str>,
@@ -115,6 +117,7 @@ impl World {
             landed: false,
             given_up: false,
             aborted: vec![],
+            blocked: vec![],
             stopped: false,
             broken: None,
         }
@@ -197,23 +200,54 @@ impl World {
         self.append(Body::Hold(Hold { scope, reason: text("r"), provenance, until }));
     }
 
-    /// The position of the hold that stops `op` now.
-    pub(super) fn held(&self, op: Op) -> Option<u64> {
+    fn holds(&self) -> impl Iterator<Item = &ActiveHold> {
         let now = Timestamp::from_unix_ms(i64::try_from(self.now).unwrap());
-        let mut holds = self.log.holds.iter().filter(|hold| hold.until.is_none_or(|until| now < until));
-        holds.find(|hold| hold.scope.covers(op)).map(|hold| hold.seq)
+        self.log.holds.iter().filter(move |hold| hold.until.is_none_or(|until| now < until))
+    }
+
+    /// The position of the hold that stops `op` now, by the words of the protocol.
+    pub(super) fn held(&self, op: Op) -> Option<u64> {
+        let covers = |scope| scope == HoldScope::All || matches!(op, Op::Promote | Op::Bootstrap);
+        self.holds().find(|hold| covers(hold.scope)).map(|hold| hold.seq)
+    }
+
+    /// True if a worker with this goal is told that a hold stops it now.
+    fn stops(&self, setup: &Setup, goal: &Goal) -> bool {
+        let Some(op) = self.op_of(goal) else { return false };
+        let all_counts = setup.left_out != Some(Rule::AllStopsEvery);
+        self.holds().any(|hold| (all_counts || hold.scope != HoldScope::All) && hold.scope.covers(op))
+    }
+
+    /// Appends a block.
+    pub(super) fn block(&mut self, digest: Digest) {
+        self.blocked.push((digest, self.log.size));
+        self.append(block(digest));
+    }
+
+    /// Ends the oldest block.
+    pub(super) fn unblock(&mut self) {
+        let (digest, _) = self.blocked.remove(0);
+        self.append(unblock(digest));
+    }
+
+    /// The position of a digest's block.
+    pub(super) fn block_of(&self, digest: Digest) -> Option<u64> {
+        self.blocked.iter().find(|(blocked, _)| *blocked == digest).map(|(_, seq)| *seq)
     }
 
     /// True if the policy refuses this change of a worker with this goal.
     pub(super) fn refuses(&self, setup: &Setup, goal: &Goal, change: &Change) -> bool {
-        let held = self.op_of(goal).is_some_and(|op| self.held(op).is_some());
-        let judged = !setup.returns && setup.left_out != Some(Rule::NoReturn);
-        let returns =
-            matches!(change.op, Op::Promote | Op::Bootstrap) && self.log.rolled_back(&change.target).is_some();
+        let (target, left_out) = (&change.target, setup.left_out);
+        let promotes = matches!(change.op, Op::Promote | Op::Bootstrap);
+        let rule = |cause| match cause {
+            RolledBackCause::Rollback => Rule::NoReturn,
+            RolledBackCause::Aborted => Rule::NoReturnOfAborted,
+        };
+        let left = self.log.rolled_back(target).filter(|left| left_out != Some(rule(left.cause)));
         let records = change.op == Op::Adopt || (change.op == Op::Bootstrap && !change.puts);
-        let blocked =
-            !records && setup.left_out != Some(Rule::NotBlocked) && self.log.block_of(&change.target).is_some();
-        held || blocked || (judged && returns)
+        let block = self.log.block_of(target).filter(|_| left_out != Some(Rule::NotBlocked));
+        let returns = promotes && !setup.returns && left.is_some();
+        self.stops(setup, goal) || returns || (!records && block.is_some())
     }
 
     /// The log as the worker at `at` reads it now.
@@ -224,7 +258,7 @@ impl World {
             Goal::Recover(_) | Goal::Audit => None,
         };
         let replay = self.committed.iter().find(|commit| Some(&commit.key) == key).map(|commit| commit.replay);
-        let held = self.op_of(goal).is_some_and(|op| self.held(op).is_some());
+        let held = self.stops(setup, goal);
         let (size, now, commits) = (self.log.size, self.now, self.committed.len());
         let first_read = match Arc::make_mut(&mut self.workers[at]) {
             Slot::Running(running) => {
