@@ -19,7 +19,7 @@
 //! Begin with [`Promoter`]: its methods are the moves ([`promote`](Promoter::promote),
 //! [`rollback`](Promoter::rollback), [`bootstrap`](Promoter::bootstrap), [`repair`](Promoter::repair),
 //! [`adopt`](Promoter::adopt)), the questions ([`current`](Promoter::current), [`history`](Promoter::history),
-//! [`audit`](Promoter::audit)) and [`recover`](Promoter::recover).
+//! [`diff`](Promoter::diff), [`audit`](Promoter::audit)) and [`recover`](Promoter::recover).
 //!
 //! # Registries
 //! A [`Registry`](registry::Registry) has the tags. `registry::oci::OciRegistry` (feature `oci`) speaks to every
