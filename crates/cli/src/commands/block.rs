@@ -53,10 +53,7 @@ impl Asked {
         let registry = Arc::new(connect::registry(access, channel.repository().registry())?);
         let ledger = setup.ledger().await?;
         let promoter = setup.promoter(registry, ledger, Times::default())?;
-        let digest = promoter.digest_of(&channel, &release.parse()?).await?.ok_or_else(|| {
-            let message = format!("{release} does not exist now: name its digest; `tagwarden history --full` shows it");
-            Error::new(ErrorKind::RegistryAbsent, message).with_context("channel", &channel)
-        })?;
+        let (channel, digest) = promoter.block_target(Some(&channel), &release.parse()?).await?;
         Ok(Asked { channel, digest, promoter })
     }
 }

@@ -72,6 +72,12 @@ impl Policy {
         Policy::of(Line::lossy("standard"), guardrails)
     }
 
+    /// With another name. The policy's digest changes.
+    #[must_use]
+    pub fn named(self, name: Line) -> Policy {
+        Policy { name, ..self }
+    }
+
     /// With one more guardrail, after the others. The name stays, the policy's digest changes. CONFIG_INVALID if a
     /// guardrail of this name is in the policy already.
     pub fn with(mut self, guardrail: impl Guardrail + 'static) -> Result<Policy> {

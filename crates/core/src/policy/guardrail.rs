@@ -1,6 +1,7 @@
 //! `Guardrail`: one rule that judges facts, and the rules that are built in.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -33,6 +34,24 @@ pub trait Guardrail: fmt::Debug + Send + Sync {
 
     /// Judges a move.
     fn judge(&self, facts: &Facts) -> Finding;
+}
+
+impl<G: Guardrail + ?Sized> Guardrail for Arc<G> {
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+
+    fn settings(&self) -> serde_json::Value {
+        (**self).settings()
+    }
+
+    fn info(&self) -> GuardrailInfo {
+        (**self).info()
+    }
+
+    fn judge(&self, facts: &Facts) -> Finding {
+        (**self).judge(facts)
+    }
 }
 
 /// The verdict of one guardrail about a move, with its reason.

@@ -10,12 +10,30 @@ use super::promoter::Promoter;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Block, Body, ChannelState, Unblock};
 use crate::policy::BlockedOn;
-use crate::value::{Channel, Digest, Pipeline};
+use crate::value::{Channel, Digest, Pipeline, ReleaseExpression};
 
 /// The number of moves that one read backwards asks for.
 const PAGE: usize = 64;
 
 impl Promoter {
+    /// The channel and the digest of a block, or of its end, that names a release: the channel is `only`, or by default
+    /// that of the pipeline's first environment, so that the block counts in each of them.
+    ///
+    /// CONFIG_INVALID without `only` and without a pipeline. REGISTRY_ABSENT if the tag does not exist now; other errors
+    /// as [`digest_of`](Promoter::digest_of).
+    pub async fn block_target(&self, only: Option<&Channel>, release: &ReleaseExpression) -> Result<(Channel, Digest)> {
+        let first = || self.inner.pipeline.as_ref()?.stages().first().map(|stage| &stage.channel);
+        let Some(channel) = only.or_else(first) else {
+            let message = "no pipeline names a first environment: name the channel (`only`)";
+            return Err(Error::new(ErrorKind::ConfigInvalid, message));
+        };
+        let digest = self.digest_of(channel, release).await?.ok_or_else(|| {
+            let message = format!("{release} does not exist now: name its digest; `tagwarden history --full` shows it");
+            Error::new(ErrorKind::RegistryAbsent, message).with_context("channel", channel)
+        })?;
+        Ok((channel.clone(), digest))
+    }
+
     /// Declares a digest unfit for the channel, and for every later environment of the pipeline. Returns the position of
     /// the block in the channel's log; if the digest is blocked there already, that of the earlier block.
     ///

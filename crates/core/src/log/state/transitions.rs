@@ -1,6 +1,8 @@
 //! The effect of each kind of entry on the state of a channel, and the rules that the entry must obey.
 
-use super::{ActiveBlock, ActiveHold, ChannelState, ClosedMove, MayBe, MayBeCause, MigratedTo, OpenMove, PolicyInForce};
+use super::{
+    ActiveBlock, ActiveHold, ChannelState, ClosedMove, MayBe, MayBeCause, MigratedTo, OpenMove, PolicyInForce,
+};
 use crate::log::defect::{Broken, Checked, DefectCode, ensure};
 use crate::log::{Block, Body, Hold, Intent, Observation, Op, Outcome, PutStatus, Status, Takeover, TakeoverOp};
 use crate::value::{Digest, Line, Timestamp};
