@@ -185,6 +185,23 @@ fn value_of_a_source_channel_comes_from_its_log() {
 }
 
 #[test]
+fn value_of_a_release_that_has_none_of_its_own_comes_from_the_log() {
+    let world = World::new();
+    configure(&world, "semver", "forward-only = 'refuse'");
+    world.does(&["bootstrap", "prod", "--source", "1.4.1"], 0);
+    world.does(&["promote", "prod", "--source", "1.4.2"], 0);
+    let [older, newer] = ["1.4.1", "1.4.2"].map(|tag| world.digest(tag).to_string());
+    // A run that finds its release live is recorded by its key, and the value stays.
+    let json = world.json(&["promote", "prod", "--source", &newer, "--idempotency-key", "run-2"], 0);
+    assert_eq!(json["move"]["intent"]["order"]["value"], "1.4.2");
+    world.server.memory().push_image(&world.server.repository("acme/shop"), &"latest".parse().unwrap(), 1);
+    for again in [&older, "latest"] {
+        let (code, ..) = forward(&world.json(&["promote", "prod", "--source", again], 3));
+        assert_eq!(code, "ORDER_OUTDATED", "{again}");
+    }
+}
+
+#[test]
 fn release_without_a_value_is_refused_where_one_is_required() {
     let world = World::new();
     let prod = world.prod();

@@ -32,7 +32,7 @@ impl Run {
     /// The place of the target among the releases. `origin` is the intent that made it live on the source channel or,
     /// if there is no source channel, here. A rollback, a repair and an adoption copy its value. For the others, the
     /// value is the first of these: the value that was given; that of the source channel's log, or of a past release; the
-    /// policy's kind of value, read from the source tag or the annotations.
+    /// policy's kind of value, read from the source tag or the annotations; that of this channel's log.
     pub(super) fn place(
         &self,
         op: Op,
@@ -48,14 +48,20 @@ impl Run {
             return Ok(Some(given));
         }
         let Some(order) = configured else { return Ok(None) };
+        let copied = copied.filter(|copied| copied.by.as_str() == order.by().as_str());
         let of_channel = self.past().is_some() || matches!(self.source(), Some(Source::Channel(_)));
-        if of_channel && let Some(copied) = copied.filter(|copied| copied.by.as_str() == order.by().as_str()) {
-            return Ok(Some(copied));
-        }
+        Ok(match copied {
+            Some(copied) if of_channel => Some(copied),
+            copied => self.read_place(order, target).or(copied),
+        })
+    }
+
+    /// The value of this kind in the source tag or in the annotations of the release.
+    fn read_place(&self, order: Order, target: Option<&Manifest>) -> Option<ReleaseOrder> {
         let annotations = target.map(|target| target.description().annotations).unwrap_or_default();
         let annotation = |name: &str| annotations.get(name).cloned();
         let read = |text: Option<String>, series| order.value(text?.as_str(), series).ok();
-        Ok(match order.by() {
+        match order.by() {
             OrderBy::Semver => {
                 let version = || read(annotation("org.opencontainers.image.version"), None);
                 read(self.source_tag(), None).or_else(version)
@@ -66,7 +72,7 @@ impl Run {
                 read(annotation(BUILD_NUMBER), series)
             }
             OrderBy::Unordered => None,
-        })
+        }
     }
 
     /// The tag by which the caller named the release.

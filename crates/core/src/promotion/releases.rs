@@ -74,16 +74,12 @@ impl Run {
     }
 
     /// The intent that made a digest live: the move that a past release was named by; else the one on the source channel;
-    /// without one, here. None if the source is a tag, or if no move did.
+    /// without one, here. None if no move did.
     pub(super) async fn origin(&self, digest: Digest) -> Result<Option<Box<Intent>>> {
         if let Some(past) = self.past() {
             return Ok(Some(past.intent.clone()));
         }
-        let channel = match self.source() {
-            Some(Source::Channel(channel)) => channel,
-            Some(Source::Reference(reference)) if matches!(reference.target(), Target::Tag(_)) => return Ok(None),
-            _ => &self.effects.channel,
-        };
+        let channel = if let Some(Source::Channel(channel)) = self.source() { channel } else { &self.effects.channel };
         let mut journal = self.effects.inner.journal(channel).lock_owned().await;
         let Some(seq) = journal.made_live(&digest).await? else { return Ok(None) };
         Ok(match journal.read(seq, 1).await?.pop() {
