@@ -32,17 +32,35 @@ impl Run {
         self.label = self.release_label(origin.as_deref());
         let manifest = self.target(change.target).await?;
         self.place = self.place(change.op, origin.as_deref(), manifest.as_ref())?;
-        let Run { effects, operation, terms, .. } = &*self;
+        let (facts, upstream) = self.facts(&read, lagging, &change, manifest.as_ref()).await?;
+        self.upstream = upstream;
+        let mut judgement = self.effects.inner.policy.judge(&facts).overriding(&self.terms.overrides);
+        judgement.findings.extend(self.warnings.clone());
+        judgement.findings.extend(self.finding_of_a_put_again(&change).await?);
+        judgement.findings.extend(self.finding_of_the_read(&read, lagging));
+        judgement.findings.extend(self.finding_of_the_ledger(&change).await?);
+        judgement.findings.extend(self.findings_of_the_clock(change.op).await?);
+        Ok(judgement)
+    }
+
+    /// The facts of a change, and the logs of earlier environments that they are from.
+    async fn facts(
+        &self,
+        read: &TagRead,
+        lagging: bool,
+        change: &Change,
+        manifest: Option<&Manifest>,
+    ) -> Result<(Facts, Vec<UpstreamLog>)> {
+        let Run { effects, operation, terms, .. } = self;
         let (inner, channel, state) = (&effects.inner, &effects.channel, &effects.state);
-        let here = passage(&mut *inner.refreshed(channel).await?, &change.target).await?;
+        let (op, target) = (change.op, &change.target);
+        let here = passage(&mut *inner.refreshed(channel).await?, target).await?;
         if matches!(operation, Operation::Rollback(Some(_))) && here == LiveHistory::Never {
-            let message = format!("{} was never live on {channel}: a rollback goes back to what was", change.target);
+            let message = format!("{target} was never live on {channel}: a rollback goes back to what was");
             return Err(Error::new(ErrorKind::RollbackNoTarget, message).with_context("channel", channel));
         }
-        let op = change.op;
-        let parts = self.parts(op, manifest.as_ref()).await;
-        let overridden = terms.overrides.iter().any(|name| name.as_str() == LEDGER_COMPLETE);
-        if op == Op::Bootstrap && state.committed == 0 && !overridden {
+        let parts = self.parts(op, manifest).await;
+        if op == Op::Bootstrap && state.committed == 0 && !self.overrides_the_ledger() {
             self.refuse_foreign().await?;
         }
         let mut facts = Facts::new(op, state, terms.provenance.clone(), inner.clock.now());
@@ -52,15 +70,15 @@ impl Run {
             let answered = inner.registry.resolve(channel.repository(), tag).await?;
             facts.tagged = Some(Tagged { tag: tag.clone(), answered });
         }
-        facts.target = manifest.as_ref().map(target_of);
+        facts.target = manifest.map(target_of);
         facts.missing = parts.missing;
         facts.unknown = parts.unknown;
         facts.expected = terms.expected;
         facts.here = here;
-        let earlier = self.earlier(op, &change.target).await?;
-        facts.upstream = earlier.before;
-        facts.blocks = earlier.blocks;
-        facts.blocks.extend(blocks_in(state, Some(&change.target)));
+        let Earlier { before, logs, blocks } = self.earlier(op, target).await?;
+        facts.upstream = before;
+        facts.blocks = blocks;
+        facts.blocks.extend(blocks_in(state, Some(target)));
         if !facts.blocks.is_empty() {
             // A rollback leaves the live digest.
             facts.instead = inner.unblocked(channel, state.live.filter(|_| op == Op::Rollback)).await?;
@@ -68,15 +86,12 @@ impl Run {
         facts.order = inner.policy.order();
         facts.place = self.place.clone();
         facts.live_move = self.live_move().await?;
-        facts.left_by = self.left_by(&change.target).await?;
-        let mut judgement = inner.policy.judge(&facts).overriding(&terms.overrides);
-        self.upstream = earlier.logs;
-        judgement.findings.extend(self.warnings.clone());
-        judgement.findings.extend(self.finding_of_a_put_again(&change).await?);
-        judgement.findings.extend(self.finding_of_the_read(&read, lagging));
-        judgement.findings.extend(self.finding_of_the_ledger(&change, overridden).await?);
-        judgement.findings.extend(self.findings_of_the_clock(op).await?);
-        Ok(judgement)
+        facts.left_by = self.left_by(target).await?;
+        Ok((facts, logs))
+    }
+
+    fn overrides_the_ledger(&self) -> bool {
+        self.terms.overrides.iter().any(|name| name.as_str() == LEDGER_COMPLETE)
     }
 
     /// PUT_AGAIN: the move that an unnamed rollback was to leave was closed without a result, so the live digest is put
@@ -112,7 +127,7 @@ impl Run {
     }
 
     /// *Ledger behind*: a repair is refused, an adoption warns.
-    async fn finding_of_the_ledger(&self, change: &Change, overridden: bool) -> Result<Option<Finding>> {
+    async fn finding_of_the_ledger(&self, change: &Change) -> Result<Option<Finding>> {
         let observed = match change.op {
             Op::Repair => change.replaced,
             Op::Adopt => Some(change.target),
@@ -123,7 +138,8 @@ impl Run {
             return Ok(None);
         }
         let why = format!("the tag points at {digest}, which a move put there that this ledger does not know");
-        let finding = if change.op == Op::Repair && !overridden { Finding::refuse } else { Finding::warn };
+        let refuses = change.op == Op::Repair && !self.overrides_the_ledger();
+        let finding = if refuses { Finding::refuse } else { Finding::warn };
         Ok(Some(finding(LEDGER_COMPLETE, "LEDGER_BEHIND", why)))
     }
 
