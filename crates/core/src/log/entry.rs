@@ -39,7 +39,7 @@ pub struct Entry {
 }
 
 macro_rules! bodies {
-    ($($(#[doc = $doc:literal])+ $kind:ident($body:ty) => $word:literal $(, $author:ident)?;)+) => {
+    ($($(#[doc = $doc:literal])+ $kind:ident($body:ty) => $word:literal;)+) => {
         /// The content of an entry, by kind.
         #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
         #[serde(tag = "kind", content = "body", rename_all = "lowercase")]
@@ -60,12 +60,6 @@ macro_rules! bodies {
                 match self { $(Body::$kind(_) => Kind::$kind,)+ }
             }
 
-            /// The actor and the pipeline run that wrote it; none for an outcome, an observation or a deployment.
-            pub fn provenance(&self) -> Option<&Provenance> {
-                let unknown: Option<&Provenance> = None;
-                match self { $(Body::$kind(_body) => unknown$(.or(Some(&_body.$author)))?,)+ }
-            }
-
             /// The body of this kind in JSON.
             pub(super) fn read(kind: Kind, json: &[u8]) -> serde_json::Result<Body> {
                 Ok(match kind { $(Kind::$kind => Body::$kind(serde_json::from_slice(json)?),)+ })
@@ -76,31 +70,50 @@ macro_rules! bodies {
 
 bodies! {
     /// A move begins.
-    Intent(Box<Intent>) => "intent", provenance;
+    Intent(Box<Intent>) => "intent";
     /// A move ends.
     Outcome(Outcome) => "outcome";
     /// Another worker takes an open move over.
-    Takeover(Takeover) => "takeover", provenance;
+    Takeover(Takeover) => "takeover";
     /// The tag was seen at a digest other than the live one.
     Observation(Observation) => "observation";
     /// A person's consent to exactly one move.
-    Approval(Approval) => "approval", provenance;
+    Approval(Approval) => "approval";
     /// Moves are stopped.
-    Hold(Hold) => "hold", provenance;
+    Hold(Hold) => "hold";
     /// The end of a hold.
-    Unhold(Unhold) => "unhold", provenance;
+    Unhold(Unhold) => "unhold";
     /// A named verdict about a digest.
-    Check(Check) => "check", provenance;
+    Check(Check) => "check";
     /// A digest is declared unfit.
-    Block(Block) => "block", provenance;
+    Block(Block) => "block";
     /// The end of a block.
-    Unblock(Unblock) => "unblock", provenance;
+    Unblock(Unblock) => "unblock";
     /// The policy that judges the moves after this entry.
-    Policy(PolicyEntry) => "policy", provenance;
+    Policy(PolicyEntry) => "policy";
     /// A cluster reported that it runs a digest.
     Deployment(Deployment) => "deployment";
     /// The log continues in another ledger.
-    Migrated(Migrated) => "migrated", provenance;
+    Migrated(Migrated) => "migrated";
+}
+
+impl Body {
+    /// The actor and the pipeline run that wrote it; none for an outcome, an observation or a deployment.
+    pub fn provenance(&self) -> Option<&Provenance> {
+        match self {
+            Body::Intent(intent) => Some(&intent.provenance),
+            Body::Takeover(takeover) => Some(&takeover.provenance),
+            Body::Approval(approval) => Some(&approval.provenance),
+            Body::Hold(hold) => Some(&hold.provenance),
+            Body::Unhold(unhold) => Some(&unhold.provenance),
+            Body::Check(check) => Some(&check.provenance),
+            Body::Block(block) => Some(&block.provenance),
+            Body::Unblock(unblock) => Some(&unblock.provenance),
+            Body::Policy(policy) => Some(&policy.provenance),
+            Body::Migrated(migrated) => Some(&migrated.provenance),
+            Body::Outcome(_) | Body::Observation(_) | Body::Deployment(_) => None,
+        }
+    }
 }
 
 /// An entry's canonical bytes. They are the record: they are stored and hashed unchanged.
