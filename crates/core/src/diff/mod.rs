@@ -107,7 +107,7 @@ pub struct MovesBetween {
     pub apart_ms: i64,
     /// The number of committed moves after the older one, up to the newer one.
     pub count: u64,
-    /// Those moves, newest first; at most [`MovesBetween::MOST`].
+    /// Those moves, newest first; at most 20.
     pub moves: Vec<MoveBetween>,
 }
 
