@@ -21,21 +21,23 @@ CORE = HERE.parent / "core/src"
 
 # The structs and enums, by the module that exports them.
 STRUCTS = {
+    "diff": "FileDiff Layer MadeLive MoveBetween MovesBetween ReleaseDiff ReleaseFacts",
     "drift": "ChannelAudit",
     "log": """ActiveHold Deadlines Decision Defect Intent LogReport MigratedTo MoveRecord MoveSet OpenMove OutcomeRecord
         PossiblyOpen Predecessor RecordedCheck RecordedError RecordedOverride RecordedPolicy ReleaseOrder TakeoverRecord
         TargetManifest UpstreamLog""",
-    "policy": "Facts Finding Tagged Upstream",
+    "policy": "BlockedOn Facts Finding LeftBy LiveMove Tagged Upstream",
     "promotion": "ChannelStatus DeadMove DriftSeen HistoryPage Live LiveAt Receipt",
     "retention": "DigestRetention",
 }
 WORDS = {
     "": "ActorKind ErrorClass Retry",
+    "diff": "FactsFrom FileChange",
     "drift": "Landing",
     "ledger": "OpenMode",
-    "log": "HoldScope MoveStatus OnFailure Op PutStatus Status TakeoverOp Verdict",
-    "policy": "LiveHistory",
-    "promotion": "DeadMoveEnd MoveResult OnConflict",
+    "log": "HoldScope MoveStatus OnFailure Op PutStatus RolledBackCause Status TakeoverOp Verdict",
+    "policy": "LiveHistory Mode OrderBy",
+    "promotion": "AfterRollback DeadMoveEnd MoveResult OnConflict",
     "registry::oci": "CredentialSource Scheme TokenScope",
     "retention": "Pin",
 }
@@ -59,6 +61,8 @@ VARIANTS = {("MayDelete", "Yes"): "DeleteAllowed", ("MayDelete", "No"): "DeleteR
 METHODS = {"MoveRecord": ("status", "MoveStatus", "The status of the move.")}
 # The flattened struct that is a record of its own.
 NESTED = ["Deadlines"]
+# The flattened struct of another module that is no record.
+FLAT = {"ActiveBlock": "log"}
 # The records of Node alone: a provenance is a plain object there, and a class in Python.
 NODE = "Actor Identity Job Provenance Run"
 # The types of fields in a binding, where they have another name.
@@ -73,10 +77,17 @@ TYPES = {
     "Line": "String",
     "OutcomeRecord": "Outcome",
     "RecordedFinding": "Finding",
+    "ReleaseExpression": "String",
     "ReleaseLabel": "String",
     "Timestamp": "Time",
     "Vec": "List",
     "u64": "Count",
+}
+# The records of generic structs, and the types that a binding cannot have.
+SHAPES = {
+    "&'static str": "String",
+    "Difference<Layer>": "LayerDifference",
+    "Difference<String>": "PlatformDifference",
 }
 SOURCE = "\n".join(path.read_text() for path in sorted(CORE.rglob("*.rs"))).split("\n")
 
@@ -136,8 +147,10 @@ def parts(lines: list[str]) -> list[Part]:
         if field := re.fullmatch(r"(?:pub )?((?:r#)?[a-z]\w*): (.*),", line):
             kind = re.sub(r"Box<(\w+)>", r"\1", re.sub(r"\w+::", "", field[2]))
             kind = re.sub(r"\w+", lambda word: TYPES.get(word[0], word[0]), kind)
+            for shape, own in SHAPES.items():
+                kind = kind.replace(shape, own)
             found.append(Part(field[1], kind, said, attributes))
-        elif variant := re.fullmatch(r'([A-Z]\w+)(?: => "(\w+)"(?: default)?|\((?:\w+::)*(\w+)\))?(,| \{)', line):
+        elif variant := re.fullmatch(r'([A-Z]\w+)(?: => "([\w-]+)"(?: default)?|\((?:\w+::)*(\w+)\))?(,| \{)', line):
             end = next((later for later in range(at, len(lines)) if lines[later] == "},"), at)
             fields = parts([line[4:] for line in lines[at + 1 : end]]) if variant[4] == " {" else []
             found.append(Part(variant[1], variant[3] or variant[2] or "", said, "", tuple(fields)))
@@ -262,7 +275,8 @@ def struct(path: str, name: str, place: str = "core") -> Struct:
             chosen = (field.name, choice(f"tagwarden::{path}::{field.type}", field.type))
             own += chosen[1].fields
         else:
-            module = next((module for module, known in STRUCTS.items() if field.type in known.split()), path)
+            listed = (module for module, known in STRUCTS.items() if field.type in known.split())
+            module = FLAT.get(field.type) or next(listed, path)
             kind = "Outcome" if name == "OutcomeRecord" else field.type
             inner = struct(module, kind, f"{place}.{field.name}")
             names[-1], before = f"{field.name}: {inner.pattern}", before + inner.before
@@ -319,7 +333,8 @@ use std::collections::BTreeMap;
 use tagwarden_bind::convert::{{FromCore, to}};
 use tagwarden_bind::{{records, words}};
 
-use crate::host::{{Channel, Count, Digest, Environment, List, OrderValue, Provenance, Reference, Tag, Time}};
+use super::{{LayerDifference, Order, PlatformDifference}};
+use crate::host::{{Channel, Count, Digest, Environment, List, OrderValue, Provenance, Reference, Repository, Tag, Time}};
 
 records! {{
 {chr(10).join(records)}}}

@@ -7,7 +7,7 @@ const native = require('./native.js')
 const { TagwardenError } = require('./lib/error.js')
 const { run, sync, wrap } = require('./lib/call.js')
 
-const { Promoter, Plan, ApprovedPlan, OciRegistry, MemoryRegistry, TestRegistry, OpenedLedger, Artifact, errorKinds, conformance } = native
+const { Config, Promoter, Plan, ApprovedPlan, OciRegistry, MemoryRegistry, TestRegistry, OpenedLedger, Artifact, errorKinds, conformance } = native
 const { Digest, Repository, Tag, Reference, Channel, Environment, IdempotencyKey, Commit, ReleaseLabel, Timestamp } = native
 const values = { Digest, Repository, Tag, Reference, Channel, Environment, IdempotencyKey, Commit, ReleaseLabel, Timestamp }
 const functions = { openLedger: native.openLedger, initLedger: native.initLedger, packArtifact: native.packArtifact, pushArtifact: native.pushArtifact }
@@ -20,6 +20,9 @@ for (const [kind, names] of [[MemoryRegistry, PORT], [TestRegistry, ['close']]])
   wrap(sync, kind.prototype, rest(kind, names))
 }
 wrap(run, TestRegistry, ['start'])
+wrap(sync, Config, ['read', 'find'])
+wrap(sync, Config.prototype, ['channel'])
+wrap(run, Config.prototype, ['openLedger'])
 wrap(run, conformance)
 wrap(run, functions)
 
@@ -68,6 +71,6 @@ function login() {
 }
 
 module.exports = {
-  TagwardenError, errorKinds, Promoter, Plan, ApprovedPlan, Provenance, OciRegistry, MemoryRegistry, TestRegistry, OpenedLedger,
+  TagwardenError, errorKinds, Config, Promoter, Plan, ApprovedPlan, Provenance, OciRegistry, MemoryRegistry, TestRegistry, OpenedLedger,
   MemoryLedger, Artifact, conformance, ...functions, ...values,
 }

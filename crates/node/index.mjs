@@ -1,7 +1,7 @@
 import tagwarden from './index.js'
 
 export const {
-  ApprovedPlan, Artifact, Channel, Commit, Digest, Environment, IdempotencyKey, MemoryLedger, MemoryRegistry,
+  ApprovedPlan, Artifact, Channel, Commit, Config, Digest, Environment, IdempotencyKey, MemoryLedger, MemoryRegistry,
   OciRegistry, OpenedLedger, Plan, Promoter, Provenance, Reference, ReleaseLabel, Repository, Tag, TagwardenError,
   TestRegistry, Timestamp, conformance, errorKinds, initLedger, openLedger, packArtifact, pushArtifact,
 } = tagwarden

@@ -20,27 +20,27 @@ export type Millis = number
 export type When = Date | Timestamp | string
 /** A directory's path or a URL. */
 export type LedgerAddress = string | URL
-/**
- * The target of a rollback, which must have been live on the channel: a digest; a release, by its tag or label; or, as
- * `prod#42`, the digest that the move at this position made live.
- */
-export type RollbackTarget = Digest | string
 /** The digest that the channel must have before a move: any, none, or this one. */
 export type Expected = 'any' | 'absent' | Digest | (string & {})
 /** The value of a release's order. */
 export type OrderValue = number | string
+/** A release's value in the order of releases: a version, an RFC 3339 time or a build number. */
+export type OrderText = OrderValue
 
 /**
- * A target: a tag or digest of the channel's own repository, or, given as a channel, the live digest there. In `tag@digest` the
- * digest counts, and a tag that points at another one is a warning; a leading `oci://` is dropped.
+ * A release. As text: `registry/repository:tag`, `registry/repository@digest`, a tag (`1.4.2`), a digest, an environment of the
+ * pipeline (`preprod`: what is live there), or what was live on a channel: `prod~1` (one change ago), `prod#42` (the move at this
+ * position), `prod@{2 hours ago}`. In `tag@digest` the digest counts, and a tag that points at another one is a warning; a leading
+ * `oci://` is dropped. The name of a channel that the ledger knows is its live digest, as is a Channel; a Reference is never a
+ * channel.
  */
-export type MoveSource = string | Reference | Channel | { reference: Text<Reference> } | { channel: Text<Channel> }
+export type Release = string | Digest | Reference | Channel | { reference: Text<Reference> } | { channel: Text<Channel> }
 
 /** The move to plan. */
 export type Operation =
-  | { op: 'promote'; source: MoveSource }
-  | { op: 'rollback'; to?: RollbackTarget }
-  | { op: 'bootstrap'; source?: MoveSource; predecessor?: Predecessor }
+  | { op: 'promote'; source: Release; order?: OrderText }
+  | { op: 'rollback'; to?: Release }
+  | { op: 'bootstrap'; source?: Release; predecessor?: Predecessor; order?: OrderText }
   | { op: 'repair' }
   | { op: 'adopt' }
 
@@ -148,7 +148,7 @@ export type ErrorCode =
   | 'POLICY_REFUSED'
   | 'CHANNEL_CHANGED' | 'CHANNEL_BUSY' | 'CHANNEL_NOT_BOOTSTRAPPED' | 'CHANNEL_BOOTSTRAPPED'
   | 'CHANNEL_ABSENT' | 'CHANNEL_OCCUPIED' | 'CHANNEL_DRIFTED' | 'CHANNEL_OVERWRITTEN'
-  | 'ROLLBACK_NO_TARGET' | 'IDEMPOTENCY_MISMATCH' | 'IDEMPOTENCY_SUPERSEDED' | 'CHANNEL_UNSETTLED'
+  | 'ROLLBACK_NO_TARGET' | 'RELEASE_UNKNOWN' | 'IDEMPOTENCY_MISMATCH' | 'IDEMPOTENCY_SUPERSEDED' | 'CHANNEL_UNSETTLED'
   | 'MOVE_FAILED' | 'MOVE_INDETERMINATE' | 'MOVE_TAKEN_OVER'
   | 'REGISTRY_UNAVAILABLE' | 'REGISTRY_BUSY' | 'REGISTRY_DENIED' | 'REGISTRY_REFUSED' | 'REGISTRY_ABSENT'
   | 'REGISTRY_DIGEST_MISMATCH' | 'REGISTRY_UNSUPPORTED' | 'REGISTRY_AMBIGUOUS'
@@ -291,6 +291,40 @@ export declare class Commit {
   toString(): string
   /** The text. */
   toJSON(): string
+}
+
+/**
+ * The content of a `tagwarden.toml`: the ledger, the environments, the policy of each, and settings of registries.
+ * docs/reference/configuration.md has every key.
+ */
+export declare class Config {
+  /**
+   * The content of this file. A relative ledger is in the directory of the file. CONFIG_INVALID, with
+   * `file:line:column`, if it is invalid, or if it cannot be read.
+   */
+  static read(file: string): Config
+  /**
+   * The content of the first `tagwarden.toml` in `directory`, which is absolute, or above it; empty, without a
+   * `file`, if there is none. CONFIG_INVALID, with `file:line:column`, if the file is invalid, or if it cannot be
+   * read.
+   */
+  static find(directory: string): Config
+  /** The file that was read; undefined if there was none. */
+  get file(): string | undefined
+  /** The URL of the ledger without a password in it; undefined if the file names none. `openLedger` opens it. */
+  get ledger(): string | undefined
+  /** The order of releases; undefined if the file does not say. */
+  get order(): Order | undefined
+  /** The environments, in the order in which a release goes through them. */
+  get environments(): List<EnvironmentConfig>
+  /** The rollback window, for `retentionPlan`. */
+  get retention(): RetentionSettings
+  /** The settings of registries, by their host. */
+  get registries(): List<RegistryConfig>
+  /** The channel of the environment with this name; null if the file has no such environment. */
+  channel(environment: Text<Environment>): Nullable<string>
+  /** Opens the ledger that the file names, as the function `openLedger` does. CONFIG_INVALID if it names none. */
+  openLedger(options?: Options<OpenOptions> | undefined | null): Promise<OpenedLedger>
 }
 
 /** The digest of some bytes: `sha256:<64 hex>` or `sha512:<128 hex>`, lower case. */
@@ -469,7 +503,7 @@ export declare class Promoter {
   /** Executes an approved plan, once. CHANNEL_CHANGED if the channel has moved since, unless the terms say to requeue. */
   execute(approved: ApprovedPlan, options?: Options | undefined | null): Promise<Receipt>
   /** Points the channel at a release: plans, evaluates the policy, and executes. */
-  promote(channel: Text<Channel>, source: MoveSource, options: Options<MoveOptions>): Promise<Receipt>
+  promote(channel: Text<Channel>, source: Release, options: Options<PromoteOptions>): Promise<Receipt>
   /** Points it back at the digest that was live before, or at `to`, which must have been live here. */
   rollback(channel: Text<Channel>, options: Options<RollbackOptions>): Promise<Receipt>
   /** Records the channel's first state in the log. */
@@ -489,12 +523,39 @@ export declare class Promoter {
    * registry does not prevent a hold.
    */
   hold(channel: Text<Channel>, options: Options<HoldOptions>): Promise<Count>
+  /**
+   * Stops moves of every environment of the pipeline, also of those without a log. Returns the hold's id on each
+   * channel, in their order. CONFIG_INVALID without a pipeline. If a channel cannot be held, the others are, and the
+   * error says which.
+   */
+  holdPipeline(options: Options<HoldOptions>): Promise<List<HeldChannel>>
   /** Ends one hold; the others stay. Returns the position of the new entry. VALUE_INVALID if no such hold is in force. */
   unhold(channel: Text<Channel>, hold: Whole, options: Options<Reasoned>): Promise<Count>
   /** Ends every hold of one person: those of the same provider and actor. Returns the ids of these holds. */
   unholdMine(channel: Text<Channel>, options: Options<Reasoned>): Promise<List<Count>>
   /** The holds in force now, the oldest first. */
   holds(channel: Text<Channel>, options?: Options | undefined | null): Promise<List<ActiveHold>>
+  /**
+   * Declares a release unfit: no promotion, rollback or repair goes to it, here and in every later environment. A
+   * tag is looked up now, and its digest is blocked. Returns the position of the block in the log; that of the
+   * earlier one if the digest is blocked there already. CONFIG_INVALID without `only` and without a pipeline;
+   * REGISTRY_ABSENT for a tag that does not exist; RELEASE_UNKNOWN if the record has no such release; CHANNEL_ABSENT
+   * as in `hold`.
+   */
+  block(release: Release, options: Options<BlockOptions>): Promise<Count>
+  /**
+   * Ends the block of a release in the log that has it. Returns the position of the new entry. VALUE_INVALID if that
+   * log does not block it: the message names the channels whose logs do, for `only`.
+   */
+  unblock(release: Release, options: Options<UnblockOptions>): Promise<Count>
+  /** The blocks in force on the channel: those of its own log, and of every earlier environment. */
+  blocks(channel: Text<Channel>, options?: Options | undefined | null): Promise<List<BlockedOn>>
+  /**
+   * Compares two releases: revisions, the moves between them, platforms, layers, and the files of Flux artifacts. A
+   * release that is gone from the registry is compared by what its move recorded; `notes` says what is not known.
+   * RELEASE_UNKNOWN if neither the registry nor the record has it.
+   */
+  diff(old: Release, newer: Release, options?: Options<DiffOptions> | undefined | null): Promise<ReleaseDiff>
   /** Every channel that the ledger has a log of. */
   channels(options?: Options | undefined | null): Promise<List<string>>
   /** The channel's state by its log: live and previous digest, the last committed move, the open move, the holds in force. */
@@ -650,6 +711,9 @@ export interface Actor {
 /** The kind of an actor. */
 export type ActorKind = 'human' | 'workload' | 'other'
 
+/** The step that each rollback takes before it waits for another move or writes its intent. */
+export type AfterRollback = 'none' | 'hold'
+
 /** How an audit looks at each channel. */
 export interface AuditOptions {
   /** Read again until reads are settled; false reports `lagging` at once. True by default. */
@@ -688,6 +752,8 @@ export interface Because {
    * - `child_of`: An index that is kept needs it.
    * - `not_understood`: It would expire, but an object that may need it could not be read or is not understood.
    * - `past`: It was live, and has left the rollback windows of all channels.
+   * - `blocked`: It was live and is blocked, so it is no rollback target, and stopped being live longer ago than
+   *   `keep_for`.
    * - `tried`: It was never live: all moves to it were closed without effect, longer ago than `keep_for`.
    * - `child_of`: Only indexes that expire themselves name it.
    */
@@ -696,7 +762,7 @@ export interface Because {
    * - `live`: The channel on which it is live.
    * - `open`: The channel of the intent.
    * - `window`, `recent`: The channel.
-   * - `past`: The channel that it was live in last.
+   * - `past`, `blocked`: The channel that it was live in last.
    * - `tried`: The channel of the last of these moves.
    */
   channel?: ChannelText
@@ -716,10 +782,38 @@ export interface Because {
   /** The object, and the reason. */
   why?: string
   /**
-   * - `past`: The time at which it stopped being live there.
+   * - `past`, `blocked`: The time at which it stopped being live there.
    * - `tried`: The time at which that move was closed.
    */
   since?: TimeText
+}
+
+/** A block in force, and the channel whose log has it. */
+export interface BlockedOn {
+  /** The channel: the one that is judged, or that of an earlier environment. */
+  channel: ChannelText
+  /** Its position in the log. */
+  seq: Count
+  /** The digest that is declared unfit. */
+  digest: DigestText
+  /** The reason. */
+  reason: string
+  /** The actor and the pipeline run. */
+  provenance: Provenance
+  /** A URL with more information. */
+  url?: string
+}
+
+/** A block. */
+export interface BlockOptions {
+  /** The reason, for the log. */
+  reason: Line
+  /** The pipeline run and the actor; they are recorded. */
+  provenance: Provenance
+  /** The channel from which on it counts; by default that of the pipeline's first environment. */
+  only?: Text<Channel>
+  /** A page with more information. */
+  url?: Line
 }
 
 /** The options of a bootstrap. */
@@ -728,9 +822,11 @@ export interface BootstrapOptions {
    * The release that the channel shall point at: its tag must be absent or point there already. By default the
    * tag's digest.
    */
-  source?: MoveSource
+  source?: Release
   /** The log that the channel's log continues, if its repository was renamed. */
   predecessor?: Predecessor
+  /** As in a promotion. */
+  order?: OrderText
   /** The pipeline run and the actor. */
   provenance: Provenance
   /** The same request with the same key moves the channel once. A random one by default. */
@@ -741,9 +837,9 @@ export interface BootstrapOptions {
   expected?: Expected
   /**
    * Names of guardrails whose refusal is ignored; they are recorded with the move, which needs a reason.
-   * `ledger-complete` is allowed in a bootstrap and a repair (another ledger seems to govern the
-   * repository), `parts-present` in a rollback and a repair (the registry does not have all of the
-   * target).
+   * `forward-only` is allowed in a promotion, `not-rolled-back` in a promotion and a bootstrap,
+   * `parts-present` in a rollback and a repair (the registry does not have all of the target),
+   * `ledger-complete` in a bootstrap and a repair (another ledger seems to govern the repository).
    */
   override?: Many<Line>
   /**
@@ -780,6 +876,8 @@ export interface ChannelAudit {
   size: Count
   /**
    * - `in_sync`: The tag points at the live digest, and no move is open.
+   * - `blocked_and_live`: The live digest is blocked, here or in an earlier environment. The tag points at it,
+   *   or at an older value that lag explains.
    * - `moved_outside`: The tag points at a digest that was never live here: another writer moved it without the
    *   ledger.
    * - `moved_back`: The tag points at a digest that was live here earlier: another writer moved it without the
@@ -801,6 +899,15 @@ export interface ChannelAudit {
   state: DriftState
   /** The live digest. */
   live?: DigestText
+  /**
+   * - `blocked_and_live`: The blocks: by whom, why and in which log.
+   * - `corrupt`: The error's code and text, which names the entry and the defect.
+   * - `truncated`, `forked`: The error's code and text.
+   * - `unknown`: The reason: the error's code and text, or the ledger that the log was migrated to.
+   */
+  why?: string
+  /** The newest earlier digest that is not blocked; absent if there is none. */
+  instead?: DigestText
   /** The live digest. */
   expected?: DigestText
   /**
@@ -823,12 +930,6 @@ export interface ChannelAudit {
    * One of `landed`, `not_landed`, `elsewhere`.
    */
   landing?: Landing
-  /**
-   * - `corrupt`: The error's code and text, which names the entry and the defect.
-   * - `truncated`, `forked`: The error's code and text.
-   * - `unknown`: The reason: the error's code and text, or the ledger that the log was migrated to.
-   */
-  why?: string
   /** Warnings. They do not change the state. */
   findings: List<Finding>
 }
@@ -849,6 +950,8 @@ export interface ChannelStatus {
   possiblyOpen?: PossiblyOpen
   /** The holds in force. */
   holds: List<ActiveHold>
+  /** The blocks in force, of this channel and of every earlier environment. */
+  blocks: List<BlockedOn>
   /** The ledger where the log goes on, if it was migrated: the other fields are the state before the migration. */
   migrated?: MigratedTo
   /** The number of entries in the log. */
@@ -976,6 +1079,19 @@ export interface Demand {
   token?: boolean
 }
 
+/** How two releases are compared. */
+export interface DiffOptions {
+  /**
+   * The channel that words, and steps without a name such as `~1`, are about. By default the one that a release
+   * names; words are then of the repository of the pipeline's first channel.
+   */
+  channel?: Text<Channel>
+  /** True for the unified diff of each file. False by default. */
+  unified?: boolean
+  /** How long to read what the releases have in them, in milliseconds. 30,000 by default. */
+  timeoutMs?: Millis
+}
+
 /** One digest of a plan, with its decision. */
 export interface DigestRetention {
   /** The digest. */
@@ -1008,7 +1124,27 @@ export interface DriftSeen {
 }
 
 /** The words of DriftState. */
-export type DriftState = 'in_sync' | 'moved_outside' | 'moved_back' | 'missing' | 'lagging' | 'unsettled' | 'ledger_behind' | 'move_in_progress' | 'possibly_open' | 'never_recorded' | 'corrupt' | 'truncated' | 'forked' | 'unknown'
+export type DriftState = 'in_sync' | 'blocked_and_live' | 'moved_outside' | 'moved_back' | 'missing' | 'lagging' | 'unsettled' | 'ledger_behind' | 'move_in_progress' | 'possibly_open' | 'never_recorded' | 'corrupt' | 'truncated' | 'forked' | 'unknown'
+
+/** An environment of a `tagwarden.toml`. */
+export interface EnvironmentConfig {
+  /** Its name. */
+  environment: EnvironmentText
+  /** The channel that it consumes. */
+  channel: ChannelText
+  /** The name and the digest of the policy of its moves, as they are recorded with each move. */
+  policy: RecordedPolicy
+  /** The guardrails of the policy. */
+  guardrails: List<GuardrailUse>
+  /** The limits on overrides. */
+  override: OverrideRule
+  /**
+   * The step that each rollback takes before it waits for another move or writes its intent.
+   *
+   * One of `none`, `hold`.
+   */
+  afterRollback: AfterRollback
+}
 
 /** An `Environment` as text. */
 export type EnvironmentText = string
@@ -1086,9 +1222,24 @@ export interface Facts {
    * One of `live`, `earlier`, `never`.
    */
   here: LiveHistory
+  /** The order of releases, as the policy sets it; none if it sets none. */
+  order?: Order
+  /** The target's place among the releases; none if it is not known. */
+  place?: ReleaseOrder
+  /** The last committed move; none if there is none, or if releases have no order. */
+  liveMove?: LiveMove
+  /** The entry by which the target counts as rolled back; none if it does not. */
+  leftBy?: LeftBy
+  /** The blocks of the target, here and in every earlier environment. */
+  blocks: List<BlockedOn>
+  /** If the target is blocked: the newest digest that was live here earlier and is not blocked. */
+  instead?: DigestText
   /** The time of the judgement. */
   at: TimeText
 }
+
+/** The place that the facts about a release are from. */
+export type FactsFrom = 'registry' | 'record'
 
 /** A requirement that a backend broke. */
 export interface Failure {
@@ -1096,6 +1247,26 @@ export interface Failure {
   requirement: string
   /** The wrong behaviour, and the right one. */
   seen: string
+}
+
+/** The change of a file. */
+export type FileChange = 'added' | 'gone' | 'changed'
+
+/** A file that differs. */
+export interface FileDiff {
+  /** Its path in the artifact. */
+  path: string
+  /**
+   * The change.
+   *
+   * One of `added`, `gone`, `changed`.
+   */
+  change: FileChange
+  /**
+   * The unified diff of its lines, if it was asked for; absent for a file that is not UTF-8 text, or larger than
+   * 1 MiB.
+   */
+  unified?: string
 }
 
 /**
@@ -1133,6 +1304,28 @@ export interface GivenManifest {
   bytes: Buffer
   /** The media type that it is served with. */
   mediaType: string
+}
+
+/** A guardrail of a policy. */
+export interface GuardrailUse {
+  /** Its name. */
+  name: string
+  /**
+   * Its mode.
+   *
+   * One of `off`, `warn`, `refuse`.
+   */
+  mode: Mode
+  /** The operations that it judges. */
+  ops: List<Op>
+}
+
+/** A channel, and the hold on it. */
+export interface HeldChannel {
+  /** The channel. */
+  channel: ChannelText
+  /** The hold's id, its position in the channel's log. */
+  hold: Count
 }
 
 /** The part of a history. */
@@ -1243,6 +1436,44 @@ export interface Job {
 /** The progress of an open move. */
 export type Landing = 'landed' | 'not_landed' | 'elsewhere'
 
+/** A layer of a release. */
+export interface Layer {
+  /** The digest of its bytes. */
+  digest: DigestText
+  /** Its length in bytes. */
+  size: Count
+  /** Its media type. */
+  mediaType: string
+  /** The platform whose image has it; absent if there is none. */
+  platform?: string
+}
+
+/** The layers that only one of two releases has. */
+export interface LayerDifference {
+  /** Those that only the release that is compared has. */
+  added: List<Layer>
+  /** Those that only the release that is compared with has. */
+  gone: List<Layer>
+  /** The number of those that both have. */
+  same: Count
+}
+
+/** The rollback that left a digest, or the takeover that aborted its promotion on purpose. */
+export interface LeftBy {
+  /** The position of the entry. */
+  seq: Count
+  /**
+   * Tells which of the two it is.
+   *
+   * One of `rollback`, `aborted`.
+   */
+  cause: RolledBackCause
+  /** The actor and the pipeline run. */
+  provenance: Provenance
+  /** The reason of the rollback, if it had one. */
+  reason?: string
+}
+
 /** The live digest of a channel, and the move that set it. */
 export interface Live {
   /** The digest. */
@@ -1285,6 +1516,16 @@ export interface LiveAt {
 
 /** The history of a digest in a channel: live now, earlier, or never. */
 export type LiveHistory = 'live' | 'earlier' | 'never'
+
+/** The last committed move of a channel. */
+export interface LiveMove {
+  /** The position of its intent in the log. */
+  seq: Count
+  /** The place of its release among the others; none if it is not known. */
+  place?: ReleaseOrder
+  /** The actor and the pipeline run. */
+  provenance: Provenance
+}
 
 /** The result of the check of a whole log. In JSON, absent fields are left out. */
 export interface LogReport {
@@ -1339,6 +1580,16 @@ export interface LogSize {
   size: Count
 }
 
+/** A committed move that made a digest live. */
+export interface MadeLive {
+  /** The channel. */
+  channel: ChannelText
+  /** The position of its intent in the channel's log. */
+  seq: Count
+  /** The time at which it was closed. */
+  at: TimeText
+}
+
 /** A manifest: its exact bytes and the media type that it is served with. */
 export interface Manifest {
   /** Its bytes. */
@@ -1365,6 +1616,29 @@ export interface MigratedTo {
   ledger: string
 }
 
+/** The strongest verdict that a guardrail may give. */
+export type Mode = 'off' | 'warn' | 'refuse'
+
+/** A committed move between two releases. */
+export interface MoveBetween {
+  /** The position of its intent. */
+  seq: Count
+  /** The time at which it was closed. */
+  at: TimeText
+  /**
+   * Its operation.
+   *
+   * One of `promote`, `rollback`, `bootstrap`, `repair`, `adopt`.
+   */
+  op: Op
+  /** The digest that it made live. */
+  digest: DigestText
+  /** The recorded name of the release. */
+  release?: string
+  /** The id of the actor. */
+  actor: string
+}
+
 /** The author and the terms of a move. */
 export interface MoveOptions {
   /** The pipeline run and the actor. */
@@ -1377,9 +1651,9 @@ export interface MoveOptions {
   expected?: Expected
   /**
    * Names of guardrails whose refusal is ignored; they are recorded with the move, which needs a reason.
-   * `ledger-complete` is allowed in a bootstrap and a repair (another ledger seems to govern the
-   * repository), `parts-present` in a rollback and a repair (the registry does not have all of the
-   * target).
+   * `forward-only` is allowed in a promotion, `not-rolled-back` in a promotion and a bootstrap,
+   * `parts-present` in a rollback and a repair (the registry does not have all of the target),
+   * `ledger-complete` in a bootstrap and a repair (another ledger seems to govern the repository).
    */
   override?: Many<Line>
   /**
@@ -1415,6 +1689,21 @@ export interface MoveRecord {
 
 /** The kind of a move's success. */
 export type MoveResult = 'committed' | 'unchanged' | 'replayed'
+
+/** The committed moves of one channel from one release to another. */
+export interface MovesBetween {
+  /** The channel. */
+  channel: ChannelText
+  /**
+   * The time between both moves that made the releases live, in milliseconds; negative if the release that is
+   * compared was live first.
+   */
+  apartMs: number
+  /** The number of committed moves after the older one, up to the newer one. */
+  count: Count
+  /** Those moves, newest first; at most 20. */
+  moves: List<MoveBetween>
+}
 
 /** Channels that move together. */
 export interface MoveSet {
@@ -1518,6 +1807,10 @@ export interface OpenMove {
   quietMs: Count
   /** The longest settle time of all workers that held it, in milliseconds. */
   settleMs: Count
+  /** The position of the first takeover by a rollback, or by a recovery that is to abort it. */
+  givenUp?: Count
+  /** The id of its set, if it is one of a set. */
+  set?: string
 }
 
 /** How to open a ledger. */
@@ -1525,6 +1818,21 @@ export interface OpenOptions {
   /** `write` by default; for `read`, read permission is enough, and nothing is created or changed. */
   access?: OpenMode
 }
+
+/** The order of releases. */
+export interface Order {
+  /**
+   * The kind of value by which releases are ordered.
+   *
+   * One of `semver`, `created`, `build-number`, `none`.
+   */
+  by: OrderBy
+  /** True if a release without a value is refused. */
+  required: boolean
+}
+
+/** The kind of value by which releases are ordered. */
+export type OrderBy = 'semver' | 'created' | 'build-number' | 'none'
 
 /** The end of a move. */
 export interface Outcome {
@@ -1560,6 +1868,14 @@ export interface Outcome {
   recovered: boolean
   /** The reason why the move was not committed. */
   error?: RecordedError
+}
+
+/** The limits on overrides. */
+export interface OverrideRule {
+  /** The only guardrails that may be overridden; absent if there is no such limit. */
+  allowed?: List<string>
+  /** The only actors who may override, `PROVIDER:ID`; absent if there is no such limit. */
+  by?: List<string>
 }
 
 /**
@@ -1609,6 +1925,16 @@ export interface Parts {
 /** Tells if a digest has its own pin in the registry. */
 export type Pin = 'held' | 'absent'
 
+/** The platforms that only one of two releases has, such as `linux/arm64`. */
+export interface PlatformDifference {
+  /** Those that only the release that is compared has. */
+  added: List<string>
+  /** Those that only the release that is compared with has. */
+  gone: List<string>
+  /** The number of those that both have. */
+  same: Count
+}
+
 /**
  * A move that may be open: the append of its intent was not answered, and the log did not have it when it was last
  * read. The question is decided once another entry is at its position.
@@ -1638,6 +1964,38 @@ export interface Predecessor {
   root: DigestText
 }
 
+/** The options of a promotion. */
+export interface PromoteOptions {
+  /**
+   * The release's value in the order of releases, of the configured kind: a version, an RFC 3339 time or a build
+   * number. By default the first of these: that of the source channel's log, that of the tag or the annotations,
+   * that of the channel's own log. VALUE_INVALID if no order is configured.
+   */
+  order?: OrderText
+  /** The pipeline run and the actor. */
+  provenance: Provenance
+  /** The same request with the same key moves the channel once. A random one by default. */
+  idempotencyKey?: Text<IdempotencyKey>
+  /** The reason, for the log. `adopt` needs it. */
+  reason?: Line
+  /** The required digest of the channel before the move: `any` (the default), `absent`, or this one. */
+  expected?: Expected
+  /**
+   * Names of guardrails whose refusal is ignored; they are recorded with the move, which needs a reason.
+   * `forward-only` is allowed in a promotion, `not-rolled-back` in a promotion and a bootstrap,
+   * `parts-present` in a rollback and a repair (the registry does not have all of the target),
+   * `ledger-complete` in a bootstrap and a repair (another ledger seems to govern the repository).
+   */
+  override?: Many<Line>
+  /**
+   * How to treat another move that comes first: wait and continue only if the live digest is still the
+   * same (the default), wait and evaluate the policy again, or give up at once.
+   */
+  onConflict?: OnConflict
+  /** How long to wait for other moves, in milliseconds. 180,000 by default. */
+  timeoutMs?: Millis
+}
+
 /** The options of a promoter. */
 export interface PromoterOptions {
   /** The order of environments that releases go through. */
@@ -1651,6 +2009,14 @@ export interface PromoterOptions {
    * rules, with `+` between them.
    */
   policy?: string
+  /**
+   * A `tagwarden.toml`. The promoter has the policy of the `channel`'s environment and its step after a rollback,
+   * and the file's pipeline, order of releases and settle times. VALUE_INVALID without a `channel`, and beside a
+   * `pipeline`.
+   */
+  config?: Config
+  /** The channel that the promoter moves; only with a `config`, which needs it. */
+  channel?: Text<Channel>
 }
 
 /** The origin of a move. It cannot be built without a pipeline run and an actor. */
@@ -1753,6 +2119,8 @@ export interface Receipt {
   move?: MoveRecord
   /** The live digest now. After a replay, a later move may have set it. */
   live: Live
+  /** The id of the hold that stops promotions since this rollback (`AfterRollback`). */
+  hold?: Count
   /**
    * Problems that did not stop the move, such as a pin that could not be written after the move had landed
    * (PIN_MISSING).
@@ -1821,6 +2189,14 @@ export type RecoveryStatus = 'nothing' | 'closed'
 /** A `Reference` as text. */
 export type ReferenceText = string
 
+/** The settings of a registry in a `tagwarden.toml`. */
+export interface RegistryConfig {
+  /** Its `host[:port]`. */
+  host: string
+  /** How long it may answer an older value of a tag, in milliseconds; none if the file does not say. */
+  settleMs?: Count
+}
+
 /** A registry under test, prepared for the requirements. */
 export interface RegistryHarness {
   /** The same adapter, but every call of it fails. */
@@ -1831,6 +2207,58 @@ export interface RegistryHarness {
   store: (repository: string, parts: Parts) => Promise<void> | void
   /** How many milliseconds after a change a read may still answer the old value of a tag. 0 by default. */
   lagMs?: Millis
+}
+
+/**
+ * The difference between two releases.
+ *
+ * `docs/reference/cli.md` has its JSON. A part that is not known is absent; `notes` says why.
+ */
+export interface ReleaseDiff {
+  /** The release that is compared with. */
+  old: ReleaseFacts
+  /** The release that is compared. */
+  new: ReleaseFacts
+  /**
+   * The page on which GitHub, GitLab or Gitea compares both revisions; absent if a revision is not known, if both
+   * are of different repositories, or if the host is none of these.
+   */
+  compareUrl?: string
+  /** The moves between both; absent if there is no channel on which both were live. */
+  between?: MovesBetween
+  /** The platforms, such as `linux/arm64`; absent if they are not known, and for what has none. */
+  platforms?: PlatformDifference
+  /** The layers of all platforms; absent if they are not known. */
+  layers?: LayerDifference
+  /** The files that differ, by path; absent if they are not known, and for what is no Flux artifact. */
+  files?: List<FileDiff>
+  /** The parts that are not known, and why. */
+  notes: List<string>
+}
+
+/** One of the compared releases. */
+export interface ReleaseFacts {
+  /** The expression that named it. */
+  name: string
+  /** Its repository. */
+  repository: RepositoryText
+  /** Its digest. */
+  digest: DigestText
+  /**
+   * The place that its facts are from.
+   *
+   * One of `registry`, `record`.
+   */
+  facts: FactsFrom
+  /** Its name for people, as it was recorded. */
+  release?: string
+  /**
+   * Its annotations `org.opencontainers.image.{created,revision,source,version,url,title}` by their last word: those
+   * of the manifest, or else those that its move recorded.
+   */
+  annotations: Record<string, string>
+  /** The last committed move that made it live, on the channel that was named or beside it. */
+  live?: MadeLive
 }
 
 /** A release's place among the others of its series. */
@@ -1877,7 +2305,7 @@ export interface RetentionPlan {
 }
 
 /** The words of RetentionReason. */
-export type RetentionReason = 'live' | 'open' | 'window' | 'recent' | 'tagged' | 'child_of' | 'not_understood' | 'past' | 'tried'
+export type RetentionReason = 'live' | 'open' | 'window' | 'recent' | 'tagged' | 'child_of' | 'not_understood' | 'past' | 'blocked' | 'tried'
 
 /** How far back a channel can be rolled back. A digest inside either window is kept. */
 export interface RetentionRule {
@@ -1885,6 +2313,14 @@ export interface RetentionRule {
   keepLast?: number
   /** How long a digest is kept after it stopped being live, in milliseconds. 30 days by default. */
   keepForMs?: Millis
+}
+
+/** How far back a channel can be rolled back, as a `tagwarden.toml` says. */
+export interface RetentionSettings {
+  /** Digests kept for rollback on each channel, the live one included. */
+  keepLast: number
+  /** How long a digest is kept after it stopped being live, in milliseconds. */
+  keepForMs: Count
 }
 
 /** The rule of a retention plan. A digest inside either window is kept. */
@@ -1901,10 +2337,11 @@ export type Retry = 'never' | 'later' | 'replan' | 'recover'
 /** The options of a rollback. */
 export interface RollbackOptions {
   /**
-   * The target, which must have been live on the channel: a digest; a release, by its tag or label; or, as
-   * `prod#42`, the digest that the move at this position made live. By default the digest that was live before.
+   * The target, which must have been live on the channel: its digest, its tag or label, or an expression such as
+   * `~2` and `prod#42`. A word is first a release that was promoted here. By default the digest that was live
+   * before.
    */
-  to?: Text<RollbackTarget>
+  to?: Release
   /** The pipeline run and the actor. */
   provenance: Provenance
   /** The same request with the same key moves the channel once. A random one by default. */
@@ -1915,9 +2352,9 @@ export interface RollbackOptions {
   expected?: Expected
   /**
    * Names of guardrails whose refusal is ignored; they are recorded with the move, which needs a reason.
-   * `ledger-complete` is allowed in a bootstrap and a repair (another ledger seems to govern the
-   * repository), `parts-present` in a rollback and a repair (the registry does not have all of the
-   * target).
+   * `forward-only` is allowed in a promotion, `not-rolled-back` in a promotion and a bootstrap,
+   * `parts-present` in a rollback and a repair (the registry does not have all of the target),
+   * `ledger-complete` in a bootstrap and a repair (another ledger seems to govern the repository).
    */
   override?: Many<Line>
   /**
@@ -1928,6 +2365,9 @@ export interface RollbackOptions {
   /** How long to wait for other moves, in milliseconds. 180,000 by default. */
   timeoutMs?: Millis
 }
+
+/** The reason why a digest counts as rolled back. */
+export type RolledBackCause = 'rollback' | 'aborted'
 
 /** One run of a pipeline. */
 export interface Run {
@@ -2067,6 +2507,16 @@ export type TimeText = string
 
 /** The access that tokens are requested for. */
 export type TokenScope = 'pull' | 'pull_push'
+
+/** The end of a block. */
+export interface UnblockOptions {
+  /** The reason, for the log. */
+  reason: Line
+  /** The pipeline run and the actor; they are recorded. */
+  provenance: Provenance
+  /** The channel whose log has the block; by default that of the pipeline's first environment. */
+  only?: Text<Channel>
+}
 
 /** The environment before a channel's own in the pipeline, as its log says. */
 export interface Upstream {

@@ -20,27 +20,27 @@ export type Millis = number
 export type When = Date | Timestamp | string
 /** A directory's path or a URL. */
 export type LedgerAddress = string | URL
-/**
- * The target of a rollback, which must have been live on the channel: a digest; a release, by its tag or label; or, as
- * `prod#42`, the digest that the move at this position made live.
- */
-export type RollbackTarget = Digest | string
 /** The digest that the channel must have before a move: any, none, or this one. */
 export type Expected = 'any' | 'absent' | Digest | (string & {})
 /** The value of a release's order. */
 export type OrderValue = number | string
+/** A release's value in the order of releases: a version, an RFC 3339 time or a build number. */
+export type OrderText = OrderValue
 
 /**
- * A target: a tag or digest of the channel's own repository, or, given as a channel, the live digest there. In `tag@digest` the
- * digest counts, and a tag that points at another one is a warning; a leading `oci://` is dropped.
+ * A release. As text: `registry/repository:tag`, `registry/repository@digest`, a tag (`1.4.2`), a digest, an environment of the
+ * pipeline (`preprod`: what is live there), or what was live on a channel: `prod~1` (one change ago), `prod#42` (the move at this
+ * position), `prod@{2 hours ago}`. In `tag@digest` the digest counts, and a tag that points at another one is a warning; a leading
+ * `oci://` is dropped. The name of a channel that the ledger knows is its live digest, as is a Channel; a Reference is never a
+ * channel.
  */
-export type MoveSource = string | Reference | Channel | { reference: Text<Reference> } | { channel: Text<Channel> }
+export type Release = string | Digest | Reference | Channel | { reference: Text<Reference> } | { channel: Text<Channel> }
 
 /** The move to plan. */
 export type Operation =
-  | { op: 'promote'; source: MoveSource }
-  | { op: 'rollback'; to?: RollbackTarget }
-  | { op: 'bootstrap'; source?: MoveSource; predecessor?: Predecessor }
+  | { op: 'promote'; source: Release; order?: OrderText }
+  | { op: 'rollback'; to?: Release }
+  | { op: 'bootstrap'; source?: Release; predecessor?: Predecessor; order?: OrderText }
   | { op: 'repair' }
   | { op: 'adopt' }
 
@@ -148,7 +148,7 @@ export type ErrorCode =
   | 'POLICY_REFUSED'
   | 'CHANNEL_CHANGED' | 'CHANNEL_BUSY' | 'CHANNEL_NOT_BOOTSTRAPPED' | 'CHANNEL_BOOTSTRAPPED'
   | 'CHANNEL_ABSENT' | 'CHANNEL_OCCUPIED' | 'CHANNEL_DRIFTED' | 'CHANNEL_OVERWRITTEN'
-  | 'ROLLBACK_NO_TARGET' | 'IDEMPOTENCY_MISMATCH' | 'IDEMPOTENCY_SUPERSEDED' | 'CHANNEL_UNSETTLED'
+  | 'ROLLBACK_NO_TARGET' | 'RELEASE_UNKNOWN' | 'IDEMPOTENCY_MISMATCH' | 'IDEMPOTENCY_SUPERSEDED' | 'CHANNEL_UNSETTLED'
   | 'MOVE_FAILED' | 'MOVE_INDETERMINATE' | 'MOVE_TAKEN_OVER'
   | 'REGISTRY_UNAVAILABLE' | 'REGISTRY_BUSY' | 'REGISTRY_DENIED' | 'REGISTRY_REFUSED' | 'REGISTRY_ABSENT'
   | 'REGISTRY_DIGEST_MISMATCH' | 'REGISTRY_UNSUPPORTED' | 'REGISTRY_AMBIGUOUS'

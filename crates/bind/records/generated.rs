@@ -6,9 +6,124 @@ use std::collections::BTreeMap;
 use tagwarden_bind::convert::{FromCore, to};
 use tagwarden_bind::{records, words};
 
-use crate::host::{Channel, Count, Digest, Environment, List, OrderValue, Provenance, Reference, Tag, Time};
+use super::{LayerDifference, Order, PlatformDifference};
+use crate::host::{
+    Channel, Count, Digest, Environment, List, OrderValue, Provenance, Reference, Repository, Tag, Time,
+};
 
 records! {
+    /// A file that differs.
+    pub struct FileDiff = tagwarden::diff::FileDiff, .. {
+        /// Its path in the artifact.
+        pub path: String,
+        /// The change.
+        ///
+        /// One of `added`, `gone`, `changed`.
+        pub change: FileChange,
+        /// The unified diff of its lines, if it was asked for; absent for a file that is not UTF-8 text, or larger than
+        /// 1 MiB.
+        pub unified: Option<String>,
+    }
+
+    /// A layer of a release.
+    pub struct Layer = tagwarden::diff::Layer, .. {
+        /// The digest of its bytes.
+        pub digest: Digest,
+        /// Its length in bytes.
+        pub size: Count,
+        /// Its media type.
+        pub media_type: String,
+        /// The platform whose image has it; absent if there is none.
+        pub platform: Option<String>,
+    }
+
+    /// A committed move that made a digest live.
+    pub struct MadeLive = tagwarden::diff::MadeLive, .. {
+        /// The channel.
+        pub channel: Channel,
+        /// The position of its intent in the channel's log.
+        pub seq: Count,
+        /// The time at which it was closed.
+        pub at: Time,
+    }
+
+    /// A committed move between two releases.
+    pub struct MoveBetween = tagwarden::diff::MoveBetween, .. {
+        /// The position of its intent.
+        pub seq: Count,
+        /// The time at which it was closed.
+        pub at: Time,
+        /// Its operation.
+        ///
+        /// One of `promote`, `rollback`, `bootstrap`, `repair`, `adopt`.
+        pub op: Op,
+        /// The digest that it made live.
+        pub digest: Digest,
+        /// The recorded name of the release.
+        pub release: Option<String>,
+        /// The id of the actor.
+        pub actor: String,
+    }
+
+    /// The committed moves of one channel from one release to another.
+    pub struct MovesBetween = tagwarden::diff::MovesBetween, .. {
+        /// The channel.
+        pub channel: Channel,
+        /// The time between both moves that made the releases live, in milliseconds; negative if the release that is
+        /// compared was live first.
+        pub apart_ms: i64,
+        /// The number of committed moves after the older one, up to the newer one.
+        pub count: Count,
+        /// Those moves, newest first; at most 20.
+        pub moves: List<MoveBetween>,
+    }
+
+    /// The difference between two releases.
+    ///
+    /// `docs/reference/cli.md` has its JSON. A part that is not known is absent; `notes` says why.
+    pub struct ReleaseDiff = tagwarden::diff::ReleaseDiff, .. {
+        /// The release that is compared with.
+        pub old: ReleaseFacts,
+        /// The release that is compared.
+        pub new: ReleaseFacts,
+        /// The page on which GitHub, GitLab or Gitea compares both revisions; absent if a revision is not known, if both
+        /// are of different repositories, or if the host is none of these.
+        pub compare_url: Option<String>,
+        /// The moves between both; absent if there is no channel on which both were live.
+        pub between: Option<MovesBetween>,
+        /// The platforms, such as `linux/arm64`; absent if they are not known, and for what has none.
+        pub platforms: Option<PlatformDifference>,
+        /// The layers of all platforms; absent if they are not known.
+        pub layers: Option<LayerDifference>,
+        /// The files that differ, by path; absent if they are not known, and for what is no Flux artifact.
+        pub files: Option<List<FileDiff>>,
+        /// The parts that are not known, and why.
+        #[serde(default, skip_serializing_if = "List::is_empty")]
+        pub notes: List<String>,
+    }
+
+    /// One of the compared releases.
+    pub struct ReleaseFacts = tagwarden::diff::ReleaseFacts, .. {
+        /// The expression that named it.
+        pub name: String,
+        /// Its repository.
+        pub repository: Repository,
+        /// Its digest.
+        pub digest: Digest,
+        /// The place that its facts are from.
+        ///
+        /// One of `registry`, `record`.
+        pub facts: FactsFrom,
+        /// Its name for people, as it was recorded.
+        pub release: Option<String>,
+        /// Its annotations `org.opencontainers.image.{created,revision,source,version,url,title}` by their last word: those
+        /// of the manifest, or else those that its move recorded.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        pub annotations: BTreeMap<String, String>,
+        /// The last committed move that made it live, on the channel that was named or beside it.
+        pub live: Option<MadeLive>,
+    }
+
     /// One channel of an audit.
     pub struct ChannelAudit {
         /// The channel.
@@ -16,6 +131,8 @@ records! {
         /// The number of entries of its log.
         pub size: Count,
         /// - `in_sync`: The tag points at the live digest, and no move is open.
+        /// - `blocked_and_live`: The live digest is blocked, here or in an earlier environment. The tag points at it,
+        ///   or at an older value that lag explains.
         /// - `moved_outside`: The tag points at a digest that was never live here: another writer moved it without the
         ///   ledger.
         /// - `moved_back`: The tag points at a digest that was live here earlier: another writer moved it without the
@@ -36,6 +153,13 @@ records! {
         pub state: DriftState,
         /// The live digest.
         pub live: Option<Digest>,
+        /// - `blocked_and_live`: The blocks: by whom, why and in which log.
+        /// - `corrupt`: The error's code and text, which names the entry and the defect.
+        /// - `truncated`, `forked`: The error's code and text.
+        /// - `unknown`: The reason: the error's code and text, or the ledger that the log was migrated to.
+        pub why: Option<String>,
+        /// The newest earlier digest that is not blocked; absent if there is none.
+        pub instead: Option<Digest>,
         /// The live digest.
         pub expected: Option<Digest>,
         /// - `moved_outside`, `moved_back`, `ledger_behind`, `move_in_progress`, `possibly_open`: The digest that the
@@ -52,10 +176,6 @@ records! {
         ///
         /// One of `landed`, `not_landed`, `elsewhere`.
         pub landing: Option<Landing>,
-        /// - `corrupt`: The error's code and text, which names the entry and the defect.
-        /// - `truncated`, `forked`: The error's code and text.
-        /// - `unknown`: The reason: the error's code and text, or the ledger that the log was migrated to.
-        pub why: Option<String>,
         /// Warnings. They do not change the state.
         #[serde(default, skip_serializing_if = "List::is_empty")]
         pub findings: List<Finding>,
@@ -280,6 +400,10 @@ records! {
         pub quiet_ms: Count,
         /// The longest settle time of all workers that held it, in milliseconds.
         pub settle_ms: Count,
+        /// The position of the first takeover by a rollback, or by a recovery that is to abort it.
+        pub given_up: Option<Count>,
+        /// The id of its set, if it is one of a set.
+        pub set: Option<String>,
     }
 
     /// The end of a move.
@@ -429,6 +553,22 @@ records! {
         pub root: Digest,
     }
 
+    /// A block in force, and the channel whose log has it.
+    pub struct BlockedOn {
+        /// The channel: the one that is judged, or that of an earlier environment.
+        pub channel: Channel,
+        /// Its position in the log.
+        pub seq: Count,
+        /// The digest that is declared unfit.
+        pub digest: Digest,
+        /// The reason.
+        pub reason: String,
+        /// The actor and the pipeline run.
+        pub provenance: Provenance,
+        /// A URL with more information.
+        pub url: Option<String>,
+    }
+
     /// The facts that guardrails judge. Fields may be added: build it with `Facts::new`, then set the facts that are
     /// known.
     ///
@@ -477,6 +617,19 @@ records! {
         ///
         /// One of `live`, `earlier`, `never`.
         pub here: LiveHistory,
+        /// The order of releases, as the policy sets it; none if it sets none.
+        pub order: Option<Order>,
+        /// The target's place among the releases; none if it is not known.
+        pub place: Option<ReleaseOrder>,
+        /// The last committed move; none if there is none, or if releases have no order.
+        pub live_move: Option<LiveMove>,
+        /// The entry by which the target counts as rolled back; none if it does not.
+        pub left_by: Option<LeftBy>,
+        /// The blocks of the target, here and in every earlier environment.
+        #[serde(default, skip_serializing_if = "List::is_empty")]
+        pub blocks: List<BlockedOn>,
+        /// If the target is blocked: the newest digest that was live here earlier and is not blocked.
+        pub instead: Option<Digest>,
         /// The time of the judgement.
         pub at: Time,
     }
@@ -500,6 +653,30 @@ records! {
         ///
         /// One of `never`, `later`, `replan`, `recover`.
         pub retry: Option<Retry>,
+    }
+
+    /// The rollback that left a digest, or the takeover that aborted its promotion on purpose.
+    pub struct LeftBy = tagwarden::policy::LeftBy {
+        /// The position of the entry.
+        pub seq: Count,
+        /// Tells which of the two it is.
+        ///
+        /// One of `rollback`, `aborted`.
+        pub cause: RolledBackCause,
+        /// The actor and the pipeline run.
+        pub provenance: Provenance,
+        /// The reason of the rollback, if it had one.
+        pub reason: Option<String>,
+    }
+
+    /// The last committed move of a channel.
+    pub struct LiveMove = tagwarden::policy::LiveMove {
+        /// The position of its intent in the log.
+        pub seq: Count,
+        /// The place of its release among the others; none if it is not known.
+        pub place: Option<ReleaseOrder>,
+        /// The actor and the pipeline run.
+        pub provenance: Provenance,
     }
 
     /// A tag that was written beside a digest.
@@ -545,6 +722,9 @@ records! {
         /// The holds in force.
         #[serde(default, skip_serializing_if = "List::is_empty")]
         pub holds: List<ActiveHold>,
+        /// The blocks in force, of this channel and of every earlier environment.
+        #[serde(default, skip_serializing_if = "List::is_empty")]
+        pub blocks: List<BlockedOn>,
         /// The ledger where the log goes on, if it was migrated: the other fields are the state before the migration.
         pub migrated: Option<MigratedTo>,
         /// The number of entries in the log.
@@ -643,6 +823,8 @@ records! {
         pub r#move: Option<MoveRecord>,
         /// The live digest now. After a replay, a later move may have set it.
         pub live: Live,
+        /// The id of the hold that stops promotions since this rollback (`AfterRollback`).
+        pub hold: Option<Count>,
         /// Problems that did not stop the move, such as a pin that could not be written after the move had landed
         /// (PIN_MISSING).
         #[serde(default, skip_serializing_if = "List::is_empty")]
@@ -674,13 +856,15 @@ records! {
         /// - `child_of`: An index that is kept needs it.
         /// - `not_understood`: It would expire, but an object that may need it could not be read or is not understood.
         /// - `past`: It was live, and has left the rollback windows of all channels.
+        /// - `blocked`: It was live and is blocked, so it is no rollback target, and stopped being live longer ago than
+        ///   `keep_for`.
         /// - `tried`: It was never live: all moves to it were closed without effect, longer ago than `keep_for`.
         /// - `child_of`: Only indexes that expire themselves name it.
         pub reason: RetentionReason,
         /// - `live`: The channel on which it is live.
         /// - `open`: The channel of the intent.
         /// - `window`, `recent`: The channel.
-        /// - `past`: The channel that it was live in last.
+        /// - `past`, `blocked`: The channel that it was live in last.
         /// - `tried`: The channel of the last of these moves.
         pub channel: Option<Channel>,
         /// The position of the intent in the log.
@@ -696,7 +880,7 @@ records! {
         pub index: Option<Digest>,
         /// The object, and the reason.
         pub why: Option<String>,
-        /// - `past`: The time at which it stopped being live there.
+        /// - `past`, `blocked`: The time at which it stopped being live there.
         /// - `tried`: The time at which that move was closed.
         pub since: Option<Time>,
     }
@@ -773,6 +957,19 @@ words! {
         Recover = "recover",
     }
 
+    /// The place that the facts about a release are from.
+    pub enum FactsFrom = tagwarden::diff::FactsFrom {
+        Registry = "registry",
+        Record = "record",
+    }
+
+    /// The change of a file.
+    pub enum FileChange = tagwarden::diff::FileChange {
+        Added = "added",
+        Gone = "gone",
+        Changed = "changed",
+    }
+
     /// The progress of an open move.
     pub enum Landing = tagwarden::drift::Landing {
         Landed = "landed",
@@ -823,6 +1020,12 @@ words! {
         Accepted = "accepted",
     }
 
+    /// The reason why a digest counts as rolled back.
+    pub enum RolledBackCause = tagwarden::log::RolledBackCause {
+        Rollback = "rollback",
+        Aborted = "aborted",
+    }
+
     /// The result of a move.
     pub enum Status = tagwarden::log::Status {
         Committed = "committed",
@@ -854,6 +1057,27 @@ words! {
         Live = "live",
         Earlier = "earlier",
         Never = "never",
+    }
+
+    /// The strongest verdict that a guardrail may give.
+    pub enum Mode = tagwarden::policy::Mode {
+        Off = "off",
+        Warn = "warn",
+        Refuse = "refuse",
+    }
+
+    /// The kind of value by which releases are ordered.
+    pub enum OrderBy = tagwarden::policy::OrderBy {
+        Semver = "semver",
+        Created = "created",
+        BuildNumber = "build-number",
+        Unordered = "none",
+    }
+
+    /// The step that each rollback takes before it waits for another move or writes its intent.
+    pub enum AfterRollback = tagwarden::promotion::AfterRollback {
+        Nothing = "none",
+        Hold = "hold",
     }
 
     /// The way in which executing a plan closes a dead worker's move.
@@ -905,6 +1129,7 @@ words! {
     /// The words of DriftState.
     pub enum DriftState {
         InSync = "in_sync",
+        BlockedAndLive = "blocked_and_live",
         MovedOutside = "moved_outside",
         MovedBack = "moved_back",
         Missing = "missing",
@@ -930,6 +1155,7 @@ words! {
         ChildOf = "child_of",
         NotUnderstood = "not_understood",
         Past = "past",
+        Blocked = "blocked",
         Tried = "tried",
     }
 
@@ -950,12 +1176,27 @@ impl FromCore<tagwarden::drift::ChannelAudit> for ChannelAudit {
                 findings: to(findings),
                 state: DriftState::InSync,
                 live: Some(to(live)),
+                why: None,
+                instead: None,
                 expected: None,
                 observed: None,
                 seq: None,
                 target: None,
                 landing: None,
-                why: None,
+            },
+            tagwarden::drift::Drift::BlockedAndLive { live, why, instead } => ChannelAudit {
+                channel: to(channel),
+                size: to(size),
+                findings: to(findings),
+                state: DriftState::BlockedAndLive,
+                live: Some(to(live)),
+                why: Some(to(why)),
+                instead: to(instead),
+                expected: None,
+                observed: None,
+                seq: None,
+                target: None,
+                landing: None,
             },
             tagwarden::drift::Drift::MovedOutside { expected, observed } => ChannelAudit {
                 channel: to(channel),
@@ -963,12 +1204,13 @@ impl FromCore<tagwarden::drift::ChannelAudit> for ChannelAudit {
                 findings: to(findings),
                 state: DriftState::MovedOutside,
                 live: None,
+                why: None,
+                instead: None,
                 expected: Some(to(expected)),
                 observed: Some(to(observed)),
                 seq: None,
                 target: None,
                 landing: None,
-                why: None,
             },
             tagwarden::drift::Drift::MovedBack { expected, observed } => ChannelAudit {
                 channel: to(channel),
@@ -976,12 +1218,13 @@ impl FromCore<tagwarden::drift::ChannelAudit> for ChannelAudit {
                 findings: to(findings),
                 state: DriftState::MovedBack,
                 live: None,
+                why: None,
+                instead: None,
                 expected: Some(to(expected)),
                 observed: Some(to(observed)),
                 seq: None,
                 target: None,
                 landing: None,
-                why: None,
             },
             tagwarden::drift::Drift::Missing { expected } => ChannelAudit {
                 channel: to(channel),
@@ -989,12 +1232,13 @@ impl FromCore<tagwarden::drift::ChannelAudit> for ChannelAudit {
                 findings: to(findings),
                 state: DriftState::Missing,
                 live: None,
+                why: None,
+                instead: None,
                 expected: Some(to(expected)),
                 observed: None,
                 seq: None,
                 target: None,
                 landing: None,
-                why: None,
             },
             tagwarden::drift::Drift::Lagging { expected, observed } => ChannelAudit {
                 channel: to(channel),
@@ -1002,12 +1246,13 @@ impl FromCore<tagwarden::drift::ChannelAudit> for ChannelAudit {
                 findings: to(findings),
                 state: DriftState::Lagging,
                 live: None,
+                why: None,
+                instead: None,
                 expected: Some(to(expected)),
                 observed: to(observed),
                 seq: None,
                 target: None,
                 landing: None,
-                why: None,
             },
             tagwarden::drift::Drift::Unsettled { expected, observed } => ChannelAudit {
                 channel: to(channel),
@@ -1015,12 +1260,13 @@ impl FromCore<tagwarden::drift::ChannelAudit> for ChannelAudit {
                 findings: to(findings),
                 state: DriftState::Unsettled,
                 live: None,
+                why: None,
+                instead: None,
                 expected: Some(to(expected)),
                 observed: to(observed),
                 seq: None,
                 target: None,
                 landing: None,
-                why: None,
             },
             tagwarden::drift::Drift::LedgerBehind { expected, observed } => ChannelAudit {
                 channel: to(channel),
@@ -1028,12 +1274,13 @@ impl FromCore<tagwarden::drift::ChannelAudit> for ChannelAudit {
                 findings: to(findings),
                 state: DriftState::LedgerBehind,
                 live: None,
+                why: None,
+                instead: None,
                 expected: Some(to(expected)),
                 observed: Some(to(observed)),
                 seq: None,
                 target: None,
                 landing: None,
-                why: None,
             },
             tagwarden::drift::Drift::MoveInProgress { seq, target, observed, landing } => ChannelAudit {
                 channel: to(channel),
@@ -1041,12 +1288,13 @@ impl FromCore<tagwarden::drift::ChannelAudit> for ChannelAudit {
                 findings: to(findings),
                 state: DriftState::MoveInProgress,
                 live: None,
+                why: None,
+                instead: None,
                 expected: None,
                 observed: to(observed),
                 seq: Some(to(seq)),
                 target: Some(to(target)),
                 landing: Some(to(landing)),
-                why: None,
             },
             tagwarden::drift::Drift::PossiblyOpen { seq, target, observed } => ChannelAudit {
                 channel: to(channel),
@@ -1054,12 +1302,13 @@ impl FromCore<tagwarden::drift::ChannelAudit> for ChannelAudit {
                 findings: to(findings),
                 state: DriftState::PossiblyOpen,
                 live: None,
+                why: None,
+                instead: None,
                 expected: None,
                 observed: to(observed),
                 seq: Some(to(seq)),
                 target: Some(to(target)),
                 landing: None,
-                why: None,
             },
             tagwarden::drift::Drift::NeverRecorded { observed } => ChannelAudit {
                 channel: to(channel),
@@ -1067,12 +1316,13 @@ impl FromCore<tagwarden::drift::ChannelAudit> for ChannelAudit {
                 findings: to(findings),
                 state: DriftState::NeverRecorded,
                 live: None,
+                why: None,
+                instead: None,
                 expected: None,
                 observed: to(observed),
                 seq: None,
                 target: None,
                 landing: None,
-                why: None,
             },
             tagwarden::drift::Drift::Corrupt { why } => ChannelAudit {
                 channel: to(channel),
@@ -1080,12 +1330,13 @@ impl FromCore<tagwarden::drift::ChannelAudit> for ChannelAudit {
                 findings: to(findings),
                 state: DriftState::Corrupt,
                 live: None,
+                why: Some(to(why)),
+                instead: None,
                 expected: None,
                 observed: None,
                 seq: None,
                 target: None,
                 landing: None,
-                why: Some(to(why)),
             },
             tagwarden::drift::Drift::Truncated { why } => ChannelAudit {
                 channel: to(channel),
@@ -1093,12 +1344,13 @@ impl FromCore<tagwarden::drift::ChannelAudit> for ChannelAudit {
                 findings: to(findings),
                 state: DriftState::Truncated,
                 live: None,
+                why: Some(to(why)),
+                instead: None,
                 expected: None,
                 observed: None,
                 seq: None,
                 target: None,
                 landing: None,
-                why: Some(to(why)),
             },
             tagwarden::drift::Drift::Forked { why } => ChannelAudit {
                 channel: to(channel),
@@ -1106,12 +1358,13 @@ impl FromCore<tagwarden::drift::ChannelAudit> for ChannelAudit {
                 findings: to(findings),
                 state: DriftState::Forked,
                 live: None,
+                why: Some(to(why)),
+                instead: None,
                 expected: None,
                 observed: None,
                 seq: None,
                 target: None,
                 landing: None,
-                why: Some(to(why)),
             },
             tagwarden::drift::Drift::Unknown { why } => ChannelAudit {
                 channel: to(channel),
@@ -1119,12 +1372,13 @@ impl FromCore<tagwarden::drift::ChannelAudit> for ChannelAudit {
                 findings: to(findings),
                 state: DriftState::Unknown,
                 live: None,
+                why: Some(to(why)),
+                instead: None,
                 expected: None,
                 observed: None,
                 seq: None,
                 target: None,
                 landing: None,
-                why: Some(to(why)),
             },
             later => ChannelAudit {
                 channel: to(channel),
@@ -1132,12 +1386,13 @@ impl FromCore<tagwarden::drift::ChannelAudit> for ChannelAudit {
                 findings: to(findings),
                 state: DriftState::Unknown,
                 live: None,
+                why: Some(later.to_string()),
+                instead: None,
                 expected: None,
                 observed: None,
                 seq: None,
                 target: None,
                 landing: None,
-                why: Some(later.to_string()),
             },
         }
     }
@@ -1191,6 +1446,23 @@ impl FromCore<tagwarden::log::OutcomeRecord> for Outcome {
             attempts: to(attempts),
             recovered: to(recovered),
             error: to(error),
+        }
+    }
+}
+
+impl FromCore<tagwarden::policy::BlockedOn> for BlockedOn {
+    fn from_core(core: tagwarden::policy::BlockedOn) -> BlockedOn {
+        let tagwarden::policy::BlockedOn {
+            channel,
+            block: tagwarden::log::ActiveBlock { seq, digest, reason, provenance, url },
+        } = core;
+        BlockedOn {
+            channel: to(channel),
+            seq: to(seq),
+            digest: to(digest),
+            reason: to(reason),
+            provenance: to(provenance),
+            url: to(url),
         }
     }
 }
@@ -1353,6 +1625,17 @@ impl FromCore<tagwarden::retention::DeleteReason> for Because {
                 channel: Some(to(channel)),
                 seq: None,
                 nth: Some(to(nth)),
+                until: None,
+                tag: None,
+                index: None,
+                why: None,
+                since: Some(to(since)),
+            },
+            tagwarden::retention::DeleteReason::Blocked { channel, since } => Because {
+                reason: RetentionReason::Blocked,
+                channel: Some(to(channel)),
+                seq: None,
+                nth: None,
                 until: None,
                 tag: None,
                 index: None,

@@ -13,11 +13,11 @@ mod generated;
 
 pub use generated::*;
 
-use tagwarden::{ErrorKind, drift, log, retention};
+use tagwarden::{ErrorKind, config, diff, drift, log, policy, retention};
 use tagwarden_bind::convert::{FromCore, to};
 use tagwarden_bind::records;
 
-use crate::host::{Channel, Count, List, Repository, Time};
+use crate::host::{Channel, Count, Environment, List, Repository, Time};
 
 records! {
     /// A kind of error.
@@ -30,6 +30,90 @@ records! {
         pub class: ErrorClass,
         /// The code in one sentence.
         pub meaning: String,
+    }
+
+    /// The order of releases.
+    pub struct Order {
+        /// The kind of value by which releases are ordered.
+        ///
+        /// One of `semver`, `created`, `build-number`, `none`.
+        pub by: OrderBy,
+        /// True if a release without a value is refused.
+        pub required: bool,
+    }
+
+    /// The platforms that only one of two releases has, such as `linux/arm64`.
+    pub struct PlatformDifference {
+        /// Those that only the release that is compared has.
+        pub added: List<String>,
+        /// Those that only the release that is compared with has.
+        pub gone: List<String>,
+        /// The number of those that both have.
+        pub same: Count,
+    }
+
+    /// The layers that only one of two releases has.
+    pub struct LayerDifference {
+        /// Those that only the release that is compared has.
+        pub added: List<Layer>,
+        /// Those that only the release that is compared with has.
+        pub gone: List<Layer>,
+        /// The number of those that both have.
+        pub same: Count,
+    }
+
+    /// A channel, and the hold on it.
+    pub struct HeldChannel {
+        /// The channel.
+        pub channel: Channel,
+        /// The hold's id, its position in the channel's log.
+        pub hold: Count,
+    }
+
+    /// A guardrail of a policy.
+    pub struct GuardrailUse {
+        /// Its name.
+        pub name: String,
+        /// Its mode.
+        ///
+        /// One of `off`, `warn`, `refuse`.
+        pub mode: Mode,
+        /// The operations that it judges.
+        pub ops: List<Op>,
+    }
+
+    /// The limits on overrides.
+    pub struct OverrideRule {
+        /// The only guardrails that may be overridden; absent if there is no such limit.
+        pub allowed: Option<List<String>>,
+        /// The only actors who may override, `PROVIDER:ID`; absent if there is no such limit.
+        pub by: Option<List<String>>,
+    }
+
+    /// An environment of a `tagwarden.toml`.
+    pub struct EnvironmentConfig {
+        /// Its name.
+        pub environment: Environment,
+        /// The channel that it consumes.
+        pub channel: Channel,
+        /// The name and the digest of the policy of its moves, as they are recorded with each move.
+        pub policy: RecordedPolicy,
+        /// The guardrails of the policy.
+        pub guardrails: List<GuardrailUse>,
+        /// The limits on overrides.
+        pub r#override: OverrideRule,
+        /// The step that each rollback takes before it waits for another move or writes its intent.
+        ///
+        /// One of `none`, `hold`.
+        pub after_rollback: AfterRollback,
+    }
+
+    /// The settings of a registry in a `tagwarden.toml`.
+    pub struct RegistryConfig {
+        /// Its `host[:port]`.
+        pub host: String,
+        /// How long it may answer an older value of a tag, in milliseconds; none if the file does not say.
+        pub settle_ms: Option<Count>,
     }
 
     /// The result of an audit.
@@ -80,6 +164,68 @@ impl FromCore<ErrorKind> for ErrorInfo {
     fn from_core(core: ErrorKind) -> ErrorInfo {
         let (code, meaning) = (core.code().to_owned(), core.meaning().to_owned());
         ErrorInfo { code, retry: to(core.retry()), class: to(core.class()), meaning }
+    }
+}
+
+impl FromCore<policy::Order> for Order {
+    fn from_core(core: policy::Order) -> Order {
+        Order { by: to(core.by()), required: core.is_required() }
+    }
+}
+
+impl FromCore<diff::Difference<tagwarden::Line>> for PlatformDifference {
+    fn from_core(core: diff::Difference<tagwarden::Line>) -> PlatformDifference {
+        let diff::Difference { added, gone, same, .. } = core;
+        PlatformDifference { added: to(added), gone: to(gone), same: to(same) }
+    }
+}
+
+impl FromCore<diff::Difference<diff::Layer>> for LayerDifference {
+    fn from_core(core: diff::Difference<diff::Layer>) -> LayerDifference {
+        let diff::Difference { added, gone, same, .. } = core;
+        LayerDifference { added: to(added), gone: to(gone), same: to(same) }
+    }
+}
+
+impl FromCore<(tagwarden::Channel, u64)> for HeldChannel {
+    fn from_core((channel, hold): (tagwarden::Channel, u64)) -> HeldChannel {
+        HeldChannel { channel: to(channel), hold: to(hold) }
+    }
+}
+
+impl FromCore<(&policy::Policy, &dyn policy::Guardrail)> for GuardrailUse {
+    fn from_core((policy, guardrail): (&policy::Policy, &dyn policy::Guardrail)) -> GuardrailUse {
+        let (mode, ops) = (policy.mode(guardrail), policy.ops(guardrail));
+        GuardrailUse { name: guardrail.name().to_owned(), mode: to(mode), ops: to(ops) }
+    }
+}
+
+impl FromCore<policy::OverrideRule> for OverrideRule {
+    fn from_core(core: policy::OverrideRule) -> OverrideRule {
+        let policy::OverrideRule { allowed, by } = core;
+        OverrideRule { allowed: to(allowed.map(Vec::from_iter)), by: to(by.map(Vec::from_iter)) }
+    }
+}
+
+impl FromCore<config::EnvironmentConfig> for EnvironmentConfig {
+    fn from_core(core: config::EnvironmentConfig) -> EnvironmentConfig {
+        let config::EnvironmentConfig { environment, channel, policy, after_rollback, .. } = core;
+        let guardrails = policy.guardrails().iter().map(|guardrail| (&policy, &**guardrail));
+        EnvironmentConfig {
+            environment: to(environment),
+            channel: to(channel),
+            policy: to(policy.note()),
+            guardrails: to(Vec::from_iter(guardrails)),
+            r#override: to(policy.overrides().clone()),
+            after_rollback: to(after_rollback),
+        }
+    }
+}
+
+impl FromCore<(String, config::RegistryConfig)> for RegistryConfig {
+    fn from_core((host, core): (String, config::RegistryConfig)) -> RegistryConfig {
+        let ms = |settle: std::time::Duration| u64::try_from(settle.as_millis()).unwrap_or(u64::MAX);
+        RegistryConfig { host, settle_ms: to(core.settle.map(ms)) }
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use tagwarden::{Channel, Commit, Digest, Environment, IdempotencyKey, Line, Reference, ReleaseLabel, Repository};
-use tagwarden::{Tag, Timestamp, log, policy};
+use tagwarden::{ActorName, Channel, Commit, Digest, Environment, IdempotencyKey, Line, Reference, ReleaseExpression};
+use tagwarden::{ReleaseLabel, Repository, Tag, Timestamp, log, policy};
 
 /// A value of a binding, made of the core's. It is `From` for types of which neither is the binding's own, such as an
 /// `Option` of a record.
@@ -35,8 +35,11 @@ impl<T, U: FromCore<T>> FromCore<Box<T>> for U {
     }
 }
 
-impl FromCore<BTreeMap<Line, Line>> for BTreeMap<String, String> {
-    fn from_core(core: BTreeMap<Line, Line>) -> BTreeMap<String, String> {
+impl<K> FromCore<BTreeMap<K, Line>> for BTreeMap<String, String>
+where
+    String: FromCore<K>,
+{
+    fn from_core(core: BTreeMap<K, Line>) -> BTreeMap<String, String> {
         core.into_iter().map(|(name, value)| (to(name), to(value))).collect()
     }
 }
@@ -44,6 +47,18 @@ impl FromCore<BTreeMap<Line, Line>> for BTreeMap<String, String> {
 impl FromCore<u64> for i64 {
     fn from_core(core: u64) -> i64 {
         i64::try_from(core).unwrap_or(i64::MAX)
+    }
+}
+
+impl FromCore<usize> for i64 {
+    fn from_core(core: usize) -> i64 {
+        i64::try_from(core).unwrap_or(i64::MAX)
+    }
+}
+
+impl FromCore<usize> for u64 {
+    fn from_core(core: usize) -> u64 {
+        u64::try_from(core).unwrap_or(u64::MAX)
     }
 }
 
@@ -60,10 +75,12 @@ macro_rules! conversions {
 
 conversions! {
     bool => bool: |core| core;
+    i64 => i64: |core| core;
     u32 => u32: |core| core;
     u64 => u64: |core| core;
     String => String: |core| core;
     &'static str => String: str::to_owned;
+    ActorName => String: |core| core.to_string();
     Channel => String: |core| core.to_string();
     Commit => String: |core| core.to_string();
     Digest => String: |core| core.to_string();
@@ -71,6 +88,7 @@ conversions! {
     IdempotencyKey => String: |core| core.to_string();
     Line => String: |core| core.to_string();
     Reference => String: |core| core.to_string();
+    ReleaseExpression => String: |core| core.to_string();
     ReleaseLabel => String: |core| core.to_string();
     Repository => String: |core| core.to_string();
     Tag => String: |core| core.to_string();

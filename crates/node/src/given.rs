@@ -9,11 +9,12 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, Deserializer, Error as _, MapAccess, Visitor};
 use tagwarden::policy::ExpectedDigest;
-use tagwarden::promotion::{ReleaseSource, RollbackTarget};
 use tagwarden::{
-    AsWritten, Channel, Commit, Digest, Environment, IdempotencyKey, Line, Reference, ReleaseLabel, ReleaseName,
-    Repository, Result, Tag, Timestamp,
+    AsWritten, Channel, Commit, Digest, Environment, IdempotencyKey, Line, Reference, ReleaseExpression, ReleaseLabel,
+    ReleaseName, Repository, Result, Tag, Timestamp,
 };
+
+use crate::host::OrderValue;
 
 /// A value that is given as text.
 pub trait Parse: Sized {
@@ -31,7 +32,7 @@ macro_rules! parse {
     };
 }
 
-parse!(Digest, Tag, Environment, IdempotencyKey, Commit, ReleaseLabel, Timestamp, Line, RollbackTarget, ReleaseName, ExpectedDigest: core => core);
+parse!(Digest, Tag, Environment, IdempotencyKey, Commit, ReleaseLabel, Timestamp, Line, ReleaseExpression, ReleaseName, ExpectedDigest: core => core);
 parse!(Repository, Reference, Channel: AsWritten(core) => core);
 
 /// A value of the core, or its text.
@@ -65,7 +66,7 @@ macro_rules! named {
     };
 }
 
-named! { Channel: "channel" Repository: "repository" Reference: "reference" Tag: "tag" Digest: "digest" Timestamp: "at" Line: "actor" }
+named! { Channel: "channel" Repository: "repository" Reference: "reference" Tag: "tag" Digest: "digest" Timestamp: "at" Line: "actor" Environment: "environment" }
 
 argument!(Text<T: Named> = T::NAME);
 
@@ -131,50 +132,81 @@ argument!(Uint8Array = "bytes");
 /// The digest that the channel must have before a move.
 pub type Expected = Text<ExpectedDigest>;
 
-/// The source of a move.
+/// A release, by its name or as a value of the core. `types.d.ts` describes it.
 #[derive(Debug)]
-pub struct MoveSource(pub ReleaseSource);
+pub struct Release(pub ReleaseExpression);
 
-argument!(MoveSource = "source");
+argument!(Release = "release");
 
-impl MoveSource {
-    /// The name by which the deserializer knows that a value of the class Channel means its live digest.
-    pub const NAME: &'static str = "MoveSource";
+/// The release that a promotion brings.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+pub struct Source(pub Release);
+
+argument!(Source = "source");
+
+impl Release {
+    /// The name by which the deserializer knows that a value of the class Channel means its live digest, and one of the
+    /// class Reference never a channel.
+    pub const NAME: &'static str = "Release";
 }
 
-/// A source as an object. It has one of the two.
+/// A release as an object. It has one of the two.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SourceObject {
+struct ReleaseObject {
     reference: Option<Text<ReleaseName>>,
     channel: Option<Text<Channel>>,
 }
 
-impl<'de> Deserialize<'de> for MoveSource {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> std::result::Result<MoveSource, D::Error> {
+impl<'de> Deserialize<'de> for Release {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> std::result::Result<Release, D::Error> {
         struct Read;
         impl<'de> Visitor<'de> for Read {
-            type Value = ReleaseSource;
+            type Value = ReleaseExpression;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a release or a channel")
             }
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> std::result::Result<ReleaseSource, E> {
-                ReleaseName::parse(text).map(Into::into).map_err(E::custom)
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> std::result::Result<ReleaseExpression, E> {
+                ReleaseExpression::parse(text).map_err(E::custom)
             }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> std::result::Result<ReleaseSource, A::Error> {
-                match SourceObject::deserialize(MapAccessDeserializer::new(map))? {
-                    SourceObject { reference: Some(Text(release)), channel: None } => Ok(release.into()),
-                    SourceObject { reference: None, channel: Some(Text(channel)) } => Ok(channel.into()),
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> std::result::Result<ReleaseExpression, A::Error> {
+                match ReleaseObject::deserialize(MapAccessDeserializer::new(map))? {
+                    ReleaseObject { reference: Some(Text(ReleaseName { reference, tag: None })), channel: None } => {
+                        Ok(reference.into())
+                    }
+                    ReleaseObject { reference: Some(Text(name)), channel: None } => Ok(name.into()),
+                    ReleaseObject { reference: None, channel: Some(Text(channel)) } => Ok(channel.into()),
                     _ => Err(A::Error::custom("it has a reference or a channel")),
                 }
             }
             fn visit_newtype_struct<N: Deserializer<'de>>(
                 self,
                 from: N,
-            ) -> std::result::Result<ReleaseSource, N::Error> {
+            ) -> std::result::Result<ReleaseExpression, N::Error> {
                 from.deserialize_any(self)
             }
         }
-        from.deserialize_newtype_struct(MoveSource::NAME, Read).map(MoveSource)
+        from.deserialize_newtype_struct(Release::NAME, Read).map(Release)
     }
 }
+
+/// A release's value in the order of releases.
+#[derive(Debug)]
+pub struct OrderText(pub Line);
+
+impl<'de> Deserialize<'de> for OrderText {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> std::result::Result<OrderText, D::Error> {
+        let text = match OrderValue::deserialize(from)? {
+            OrderValue::Number(number) => number.to_string(),
+            OrderValue::Text(text) => text,
+        };
+        text.parse().map(OrderText).map_err(D::Error::custom)
+    }
+}
+
+/// A path.
+#[derive(Debug, Deserialize)]
+pub struct FilePath(pub String);
+
+argument!(FilePath = "path");

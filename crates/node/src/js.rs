@@ -7,8 +7,8 @@ use serde::de::{self, DeserializeSeed, Deserializer, IntoDeserializer as _, Visi
 use serde::{Deserialize, forward_to_deserialize_any};
 
 use crate::args::{SIGNAL, Wrong, camel_case, instance};
-use crate::given::MoveSource;
-use crate::value::Channel;
+use crate::given::Release;
+use crate::value::{Channel, Reference};
 
 /// A value of JavaScript, as serde reads it. A struct takes the properties of its names in camelCase, and every other one
 /// is an error.
@@ -117,12 +117,14 @@ impl<'de> Deserializer<'de> for Js<'_> {
         visitor.visit_enum(word)
     }
 
-    /// A value of the class Channel, as the source of a move, is not its text.
+    /// A value of the class Channel or Reference, as a release, is not its text.
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Wrong> {
-        if name == MoveSource::NAME && instance::<Channel>(&self.0).is_some() {
-            return visitor.visit_map(MapDeserializer::new([("channel", self)].into_iter()));
-        }
-        visitor.visit_newtype_struct(self)
+        let of_class = match name {
+            Release::NAME if instance::<Channel>(&self.0).is_some() => "channel",
+            Release::NAME if instance::<Reference>(&self.0).is_some() => "reference",
+            _ => return visitor.visit_newtype_struct(self),
+        };
+        visitor.visit_map(MapDeserializer::new([(of_class, self)].into_iter()))
     }
 
     fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {

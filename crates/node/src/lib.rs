@@ -25,6 +25,7 @@ mod args;
 mod artifact;
 mod backend;
 mod call;
+mod config;
 mod conformance;
 mod faults;
 mod given;

@@ -4,8 +4,8 @@ use std::future::Future;
 
 use napi::bindgen_prelude::{ToNapiValue, Unknown};
 use napi_derive::napi;
-use tagwarden::log::Unhold;
-use tagwarden::promotion::{self, RecoveryMode, ReleaseSource};
+use tagwarden::log::{Block, Unblock, Unhold};
+use tagwarden::promotion::{self, RecoveryMode};
 use tagwarden::{Channel, Digest, Repository, Result};
 use tagwarden_bind::convert::{FromCore, to};
 use tagwarden_bind::foreign::Guardrails;
@@ -13,17 +13,19 @@ use tagwarden_bind::foreign::Guardrails;
 use crate::args::{Options, class, options_of};
 use crate::backend::{ledger_port, registry_port};
 use crate::call::{Abort, Failure, Promise, constructed, run, sync};
-use crate::given::{Many, Millis, MoveSource, Text, When, Whole};
+use crate::config::own_config;
+use crate::given::{Many, Millis, Release, Source, Text, When, Whole};
 use crate::guardrail::own_guardrails;
 use crate::host::{Count, List, Nullable};
 use crate::plan::{ApprovedPlan, Plan};
 use crate::records::{
-    ActiveHold, AuditReport, ChannelStatus, HistoryPage, LiveAt, LogReport, MayDelete, Receipt, RecoveryResult,
-    RetentionPlan,
+    ActiveHold, AuditReport, BlockedOn, ChannelStatus, HeldChannel, HistoryPage, LiveAt, LogReport, MayDelete, Receipt,
+    RecoveryResult, ReleaseDiff, RetentionPlan,
 };
 use crate::terms::{
-    AuditOptions, BootstrapOptions, HistoryOptions, HoldOptions, MoveOptions, Operation, PromoterOptions, Reasoned,
-    RecoverOptions, RetentionOptions, RollbackOptions, bootstrap,
+    AuditOptions, BlockOptions, BootstrapOptions, DiffOptions, HistoryOptions, HoldOptions, MoveOptions, Operation,
+    PromoteOptions, PromoterOptions, Reasoned, RecoverOptions, RetentionOptions, RollbackOptions, UnblockOptions,
+    bootstrap,
 };
 
 /// The most moves on a page of history, if no number is given.
@@ -76,10 +78,12 @@ impl Promoter {
         #[napi(ts_arg_type = "Ledger")] ledger: Unknown<'_>,
         #[napi(ts_arg_type = "PromoterOptions")] options: Option<Unknown<'_>>,
     ) -> napi::Result<Promoter> {
-        let builder = promotion::Promoter::builder().registry(registry_port(registry)?).ledger(ledger_port(ledger)?);
+        let (registry, ledger) = (registry_port(registry)?, ledger_port(ledger)?);
         let guardrails = options.as_ref().map(own_guardrails).transpose()?.unwrap_or_default();
+        let config = options.as_ref().map(own_config).transpose()?.flatten();
         let given: PromoterOptions = options_of("Promoter", options)?;
-        let core = constructed("Promoter", given.build(builder, &guardrails))?;
+        let builder = given.builder(config, &guardrails).map(|builder| builder.registry(registry).ledger(ledger));
+        let core = constructed("Promoter", builder.and_then(promotion::PromoterBuilder::build))?;
         Ok(Promoter { core, guardrails })
     }
 
@@ -92,8 +96,8 @@ impl Promoter {
         options: Options<MoveOptions>,
     ) -> napi::Result<Promise<Plan>> {
         let promoter = self.clone();
-        let (operation, tag) = sync(operation.core())?;
-        let terms = options.rest.terms(tag);
+        let (operation, order) = sync(operation.core())?;
+        let terms = options.rest.terms(order);
         Ok(run(options.abort, async move {
             let plan = promoter.core.plan(&channel, operation, terms).await;
             Ok(Plan::of(plan.map_err(|error| promoter.guardrails.blame(error))?, promoter.guardrails))
@@ -120,25 +124,27 @@ impl Promoter {
     pub fn promote(
         &self,
         channel: Text<Channel>,
-        source: MoveSource,
-        options: Options<MoveOptions>,
+        #[napi(ts_arg_type = "Release")] source: Source,
+        mut options: Options<PromoteOptions>,
     ) -> Promise<Receipt> {
-        let ReleaseSource { source, tag } = source.0;
-        self.make(channel, options.abort, promotion::Operation::Promote(source), options.rest.terms(tag))
+        let Source(Release(source)) = source;
+        let order = options.rest.order.take();
+        self.make(channel, options.abort, promotion::Operation::Promote(source), options.rest.terms(order))
     }
 
     /// Points it back at the digest that was live before, or at `to`, which must have been live here.
     #[napi(catch_unwind)]
     pub fn rollback(&self, channel: Text<Channel>, mut options: Options<RollbackOptions>) -> Promise<Receipt> {
-        let target = options.rest.to.take().map(|Text(target)| target);
+        let target = options.rest.to.take().map(|Release(target)| target);
         self.make(channel, options.abort, promotion::Operation::Rollback(target), options.rest.terms(None))
     }
 
     /// Records the channel's first state in the log.
     #[napi(catch_unwind)]
     pub fn bootstrap(&self, channel: Text<Channel>, mut options: Options<BootstrapOptions>) -> Promise<Receipt> {
-        let (operation, tag) = bootstrap(options.rest.source.take(), options.rest.predecessor.take());
-        self.make(channel, options.abort, operation, options.rest.terms(tag))
+        let operation = bootstrap(options.rest.source.take(), options.rest.predecessor.take());
+        let order = options.rest.order.take();
+        self.make(channel, options.abort, operation, options.rest.terms(order))
     }
 
     /// Puts the live digest back after a write around the ledger.
@@ -175,6 +181,14 @@ impl Promoter {
         self.ask(options.abort, |promoter| async move { promoter.hold(&channel, options.rest.core()).await })
     }
 
+    /// Stops moves of every environment of the pipeline, also of those without a log. Returns the hold's id on each
+    /// channel, in their order. CONFIG_INVALID without a pipeline. If a channel cannot be held, the others are, and the
+    /// error says which.
+    #[napi(catch_unwind)]
+    pub fn hold_pipeline(&self, options: Options<HoldOptions>) -> Promise<List<HeldChannel>> {
+        self.ask(options.abort, |promoter| async move { promoter.hold_pipeline(options.rest.core()).await })
+    }
+
     /// Ends one hold; the others stay. Returns the position of the new entry. VALUE_INVALID if no such hold is in force.
     #[napi(catch_unwind)]
     pub fn unhold(&self, channel: Text<Channel>, hold: Whole, options: Options<Reasoned>) -> Promise<Count> {
@@ -194,6 +208,46 @@ impl Promoter {
     #[napi(catch_unwind)]
     pub fn holds(&self, channel: Text<Channel>, options: Option<Options>) -> Promise<List<ActiveHold>> {
         self.ask(options.unwrap_or_default().abort, |promoter| async move { promoter.holds(&channel).await })
+    }
+
+    /// Declares a release unfit: no promotion, rollback or repair goes to it, here and in every later environment. A
+    /// tag is looked up now, and its digest is blocked. Returns the position of the block in the log; that of the
+    /// earlier one if the digest is blocked there already. CONFIG_INVALID without `only` and without a pipeline;
+    /// REGISTRY_ABSENT for a tag that does not exist; RELEASE_UNKNOWN if the record has no such release; CHANNEL_ABSENT
+    /// as in `hold`.
+    #[napi(catch_unwind)]
+    pub fn block(&self, release: Release, options: Options<BlockOptions>) -> Promise<Count> {
+        let BlockOptions { reason, provenance, only, url } = options.rest;
+        self.ask(options.abort, |promoter| async move {
+            let (channel, digest) = promoter.block_target(only.as_deref(), &release.0).await?;
+            promoter.block(&channel, Block { digest, reason, provenance, url }).await
+        })
+    }
+
+    /// Ends the block of a release in the log that has it. Returns the position of the new entry. VALUE_INVALID if that
+    /// log does not block it: the message names the channels whose logs do, for `only`.
+    #[napi(catch_unwind)]
+    pub fn unblock(&self, release: Release, options: Options<UnblockOptions>) -> Promise<Count> {
+        let UnblockOptions { reason, provenance, only } = options.rest;
+        self.ask(options.abort, |promoter| async move {
+            let (channel, digest) = promoter.block_target(only.as_deref(), &release.0).await?;
+            promoter.unblock(&channel, Unblock { digest, reason, provenance }).await
+        })
+    }
+
+    /// The blocks in force on the channel: those of its own log, and of every earlier environment.
+    #[napi(catch_unwind)]
+    pub fn blocks(&self, channel: Text<Channel>, options: Option<Options>) -> Promise<List<BlockedOn>> {
+        self.ask(options.unwrap_or_default().abort, |promoter| async move { promoter.blocks(&channel).await })
+    }
+
+    /// Compares two releases: revisions, the moves between them, platforms, layers, and the files of Flux artifacts. A
+    /// release that is gone from the registry is compared by what its move recorded; `notes` says what is not known.
+    /// RELEASE_UNKNOWN if neither the registry nor the record has it.
+    #[napi(catch_unwind)]
+    pub fn diff(&self, old: Release, newer: Release, options: Option<Options<DiffOptions>>) -> Promise<ReleaseDiff> {
+        let Options { rest, abort } = options.unwrap_or_default();
+        self.ask(abort, |promoter| async move { promoter.diff(&old.0, &newer.0, &rest.core()).await })
     }
 
     /// Every channel that the ledger has a log of.

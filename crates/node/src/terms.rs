@@ -2,14 +2,16 @@
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use tagwarden::config::Config;
 use tagwarden::log::{self, Predecessor};
-use tagwarden::promotion::{self, AuditLooks, PromoterBuilder, ReleaseSource, RollbackTarget};
-use tagwarden::{Channel, Environment, IdempotencyKey, Line, Pipeline, Provenance, Result, Tag, retention};
+use tagwarden::promotion::{self, AuditLooks, PromoterBuilder};
+use tagwarden::{Channel, Environment, IdempotencyKey, Line, Pipeline, Provenance, Result, retention};
 use tagwarden_bind::args::{TimesArgs, rule, wrong};
-use tagwarden_bind::foreign::{Guardrails, policy};
+use tagwarden_bind::foreign::Guardrails;
+use tagwarden_bind::settings::PromoterArgs;
 
 use crate::args::in_camel_case;
-use crate::given::{Expected, Many, Millis, MoveSource, Text, When, Whole};
+use crate::given::{Expected, Many, Millis, OrderText, Release, Text, When, Whole};
 use crate::records::{HoldScope, OnConflict, Op};
 
 /// The options of a move, with options of its own before them.
@@ -29,9 +31,9 @@ macro_rules! move_options {
                 /// The required digest of the channel before the move: `any` (the default), `absent`, or this one.
                 pub expected: Option<Expected>,
                 /// Names of guardrails whose refusal is ignored; they are recorded with the move, which needs a reason.
-                /// `ledger-complete` is allowed in a bootstrap and a repair (another ledger seems to govern the
-                /// repository), `parts-present` in a rollback and a repair (the registry does not have all of the
-                /// target).
+                /// `forward-only` is allowed in a promotion, `not-rolled-back` in a promotion and a bootstrap,
+                /// `parts-present` in a rollback and a repair (the registry does not have all of the target),
+                /// `ledger-complete` in a bootstrap and a repair (another ledger seems to govern the repository).
                 #[napi(js_name = "override")]
                 #[serde(rename = "override")]
                 pub overrides: Option<Many<Line>>,
@@ -44,8 +46,8 @@ macro_rules! move_options {
         }
 
         impl $name {
-            /// The core's terms of the move. `tag` was written beside the digest of its source.
-            pub fn terms(self, tag: Option<Tag>) -> promotion::MoveOptions {
+            /// The core's terms of the move, with the release's value in the order of releases.
+            pub fn terms(self, order: Option<OrderText>) -> promotion::MoveOptions {
                 let mut terms = promotion::MoveOptions::new(self.provenance);
                 terms.idempotency_key = self.idempotency_key.map(|Text(key)| key);
                 terms.reason = self.reason;
@@ -53,7 +55,7 @@ macro_rules! move_options {
                 terms.overrides = self.overrides.into_iter().flatten().collect();
                 terms.on_conflict = self.on_conflict.map_or(terms.on_conflict, Into::into);
                 terms.timeout = self.timeout_ms.map_or(terms.timeout, |Millis(timeout)| timeout);
-                terms.tag = tag;
+                terms.order = order.map(|OrderText(order)| order);
                 terms
             }
         }
@@ -66,11 +68,22 @@ move_options! {
 }
 
 move_options! {
+    /// The options of a promotion.
+    pub struct PromoteOptions {
+        /// The release's value in the order of releases, of the configured kind: a version, an RFC 3339 time or a build
+        /// number. By default the first of these: that of the source channel's log, that of the tag or the annotations,
+        /// that of the channel's own log. VALUE_INVALID if no order is configured.
+        pub order: Option<OrderText>,
+    }
+}
+
+move_options! {
     /// The options of a rollback.
     pub struct RollbackOptions {
-        /// The target, which must have been live on the channel: a digest; a release, by its tag or label; or, as
-        /// `prod#42`, the digest that the move at this position made live. By default the digest that was live before.
-        pub to: Option<Text<RollbackTarget>>,
+        /// The target, which must have been live on the channel: its digest, its tag or label, or an expression such as
+        /// `~2` and `prod#42`. A word is first a release that was promoted here. By default the digest that was live
+        /// before.
+        pub to: Option<Release>,
     }
 }
 
@@ -79,9 +92,11 @@ move_options! {
     pub struct BootstrapOptions {
         /// The release that the channel shall point at: its tag must be absent or point there already. By default the
         /// tag's digest.
-        pub source: Option<MoveSource>,
+        pub source: Option<Release>,
         /// The log that the channel's log continues, if its repository was renamed.
         pub predecessor: Option<Predecessor>,
+        /// As in a promotion.
+        pub order: Option<OrderText>,
     }
 }
 
@@ -89,34 +104,35 @@ move_options! {
 #[derive(Deserialize)]
 pub struct Operation {
     op: Op,
-    source: Option<MoveSource>,
-    to: Option<Text<RollbackTarget>>,
+    source: Option<Release>,
+    to: Option<Release>,
     predecessor: Option<Predecessor>,
+    order: Option<OrderText>,
 }
 
 argument!(Operation);
 
 impl Operation {
-    /// The core's operation, and the tag that was written beside the digest of its source.
-    pub fn core(self) -> Result<(promotion::Operation, Option<Tag>)> {
-        match (self.op, self.source, self.to, self.predecessor) {
-            (Op::Promote, Some(MoveSource(ReleaseSource { source, tag })), None, None) => {
-                Ok((promotion::Operation::Promote(source), tag))
-            }
-            (Op::Promote, None, None, None) => Err(wrong("source", "it is missing")),
-            (Op::Rollback, None, to, None) => Ok((promotion::Operation::Rollback(to.map(|Text(to)| to)), None)),
-            (Op::Bootstrap, source, None, predecessor) => Ok(bootstrap(source, predecessor)),
-            (Op::Repair, None, None, None) => Ok((promotion::Operation::Repair, None)),
-            (Op::Adopt, None, None, None) => Ok((promotion::Operation::Adopt, None)),
-            (op, ..) => Err(wrong("op", format!("{op:?} does not take all of these arguments"))),
-        }
+    /// The core's operation, and the release's value in the order of releases.
+    pub fn core(self) -> Result<(promotion::Operation, Option<OrderText>)> {
+        let Operation { op, source, to, predecessor, order } = self;
+        let operation = match (op, source, to, predecessor) {
+            (Op::Promote, Some(Release(source)), None, None) => promotion::Operation::Promote(source),
+            (Op::Promote, None, None, None) => return Err(wrong("source", "it is missing")),
+            (Op::Rollback, None, to, None) => promotion::Operation::Rollback(to.map(|Release(to)| to)),
+            (Op::Bootstrap, source, None, predecessor) => bootstrap(source, predecessor),
+            (Op::Repair, None, None, None) => promotion::Operation::Repair,
+            (Op::Adopt, None, None, None) => promotion::Operation::Adopt,
+            (op, ..) => return Err(wrong("op", format!("{op:?} does not take all of these arguments"))),
+        };
+        Ok((operation, order))
     }
 }
 
-/// A bootstrap, and the tag that was written beside the digest of its source.
-pub fn bootstrap(source: Option<MoveSource>, predecessor: Option<Predecessor>) -> (promotion::Operation, Option<Tag>) {
-    let (source, tag) = source.map(|MoveSource(ReleaseSource { source, tag })| (source, tag)).unzip();
-    (promotion::BootstrapOptions { source, predecessor }.into(), tag.flatten())
+/// A bootstrap.
+pub fn bootstrap(source: Option<Release>, predecessor: Option<Predecessor>) -> promotion::Operation {
+    let source = source.map(|Release(source)| source);
+    promotion::BootstrapOptions { source, predecessor }.into()
 }
 
 options! {
@@ -164,6 +180,59 @@ impl HoldOptions {
         let scope = self.scope.map(Into::into).unwrap_or_default();
         let until = self.until.map(|Text(until)| until);
         log::Hold { scope, reason: self.reason, provenance: self.provenance, until }
+    }
+}
+
+options! {
+    /// A block.
+    pub struct BlockOptions {
+        /// The reason, for the log.
+        pub reason: Line,
+        /// The pipeline run and the actor; they are recorded.
+        #[serde(deserialize_with = "crate::provenance::read")]
+        pub provenance: Provenance,
+        /// The channel from which on it counts; by default that of the pipeline's first environment.
+        pub only: Option<Text<Channel>>,
+        /// A page with more information.
+        pub url: Option<Line>,
+    }
+}
+
+options! {
+    /// The end of a block.
+    pub struct UnblockOptions {
+        /// The reason, for the log.
+        pub reason: Line,
+        /// The pipeline run and the actor; they are recorded.
+        #[serde(deserialize_with = "crate::provenance::read")]
+        pub provenance: Provenance,
+        /// The channel whose log has the block; by default that of the pipeline's first environment.
+        pub only: Option<Text<Channel>>,
+    }
+}
+
+options! {
+    /// How two releases are compared.
+    #[derive(Default)]
+    pub struct DiffOptions {
+        /// The channel that words, and steps without a name such as `~1`, are about. By default the one that a release
+        /// names; words are then of the repository of the pipeline's first channel.
+        pub channel: Option<Text<Channel>>,
+        /// True for the unified diff of each file. False by default.
+        pub unified: Option<bool>,
+        /// How long to read what the releases have in them, in milliseconds. 30,000 by default.
+        pub timeout_ms: Option<Millis>,
+    }
+}
+
+impl DiffOptions {
+    pub fn core(self) -> promotion::DiffOptions {
+        let default = promotion::DiffOptions::default();
+        promotion::DiffOptions {
+            channel: self.channel.map(|Text(channel)| channel),
+            unified: self.unified.unwrap_or(default.unified),
+            timeout: self.timeout_ms.map_or(default.timeout, |Millis(timeout)| timeout),
+        }
     }
 }
 
@@ -268,24 +337,41 @@ options! {
         /// The name of the policy, written into the log with each move. By default `standard`, and the names of your own
         /// rules, with `+` between them.
         pub policy: Option<String>,
+        /// A `tagwarden.toml`. The promoter has the policy of the `channel`'s environment and its step after a rollback,
+        /// and the file's pipeline, order of releases and settle times. VALUE_INVALID without a `channel`, and beside a
+        /// `pipeline`.
+        #[napi(ts_type = "Config")]
+        #[expect(dead_code, reason = "it is of a class, which is read from the object")]
+        pub config: Option<IgnoredAny>,
+        /// The channel that the promoter moves; only with a `config`, which needs it.
+        pub channel: Option<Text<Channel>>,
     }
 }
 
 impl PromoterOptions {
-    /// The promoter with these options.
-    pub fn build(self, mut builder: PromoterBuilder, guardrails: &Guardrails) -> Result<promotion::Promoter> {
-        if let Some(stages) = self.pipeline {
-            let stage = |Stage { environment: Text(environment), channel: Text(channel) }| tagwarden::Stage {
-                environment,
-                channel,
-            };
-            builder = builder.pipeline(Pipeline::new(stages.into_iter().map(stage).collect())?);
-        }
-        if let Some(Times { ttl_ms, grace_ms, quiet_ms, put_ms, settle_ms }) = self.times {
-            let [ttl, grace, quiet, put, settle] =
-                [ttl_ms, grace_ms, quiet_ms, put_ms, settle_ms].map(|ms| ms.map(|Millis(time)| time));
-            builder = builder.times(TimesArgs { ttl, grace, quiet, put, settle }.times()?);
-        }
-        builder.policy(policy(self.policy, guardrails)?).build()
+    /// The promoter with these options, to be built with a registry and a ledger.
+    pub fn builder(self, config: Option<Config>, guardrails: &Guardrails) -> Result<PromoterBuilder> {
+        let stage = |Stage { environment: Text(environment), channel: Text(channel) }| tagwarden::Stage {
+            environment,
+            channel,
+        };
+        let pipeline = self.pipeline.map(|stages| Pipeline::new(stages.into_iter().map(stage).collect()));
+        let args = PromoterArgs {
+            config,
+            channel: self.channel.map(|Text(channel)| channel),
+            pipeline: pipeline.transpose()?,
+            times: self.times.map(Times::args),
+            policy: self.policy,
+        };
+        args.builder(guardrails)
+    }
+}
+
+impl Times {
+    fn args(self) -> TimesArgs {
+        let Times { ttl_ms, grace_ms, quiet_ms, put_ms, settle_ms } = self;
+        let [ttl, grace, quiet, put, settle] =
+            [ttl_ms, grace_ms, quiet_ms, put_ms, settle_ms].map(|ms| ms.map(|Millis(time)| time));
+        TimesArgs { ttl, grace, quiet, put, settle }
     }
 }

@@ -209,7 +209,7 @@ test('a plan is approved and executed only once', async () => {
   assert.throws(() => plan.approve(), code('VALUE_INVALID'))
   assert.equal((await promoter.execute(approved)).result, 'committed')
   await assert.rejects(promoter.execute(approved), { message: 'the approved plan was executed already: plan again' })
-  assert.ok(plan.findings.length === 6 && !(plan instanceof TagwardenError))
+  assert.ok(plan.findings.length === 9 && !(plan instanceof TagwardenError))
 })
 
 test('the process exits by itself with a backend in JavaScript and with a call in flight', { timeout: 60_000 }, async () => {

@@ -32,14 +32,14 @@ test('a guardrail judges the facts after the built-in ones and is recorded', asy
   const { policy, findings } = receipt.move.intent.decision
   assert.equal(policy.name, 'release')
   assert.deepEqual(findings.at(-1), { guardrail: 'weekday', verdict: 'warn', code: 'DAY_LATE', why: 'it is Friday' })
-  assert.equal(findings.length, 7)
+  assert.equal(findings.length, 10)
 })
 
 test('a refusal of a guardrail stops the promotion', async () => {
   const { promoter } = await guarded(() => ({ verdict: 'refuse', code: 'DAY_LATE', why: 'it is Friday' }))
   const error = await promoter.promote(prod, release(2), { provenance }).catch((error) => error)
   assert.equal(error.code, 'POLICY_REFUSED')
-  assert.equal(error.message, `${prod}: refused by 1 of 7 guardrails: weekday: it is Friday`)
+  assert.equal(error.message, `${prod}: refused by 1 of 10 guardrails: weekday: it is Friday`)
   assert.equal(error.cause, undefined)
   const plan = await promoter.plan(prod, { op: 'promote', source: release(2) }, { provenance })
   assert.throws(() => plan.approve(), { code: 'POLICY_REFUSED' })

@@ -103,7 +103,7 @@ test('rollback accepts a digest, a release or a move', async () => {
   const { promoter, digests } = await bootstrapped()
   const { event } = await promoter.current(prod)
   for (const to of [digests[0], '1.4.1', `prod#${event.seq}`]) {
-    await promoter.promote(prod, release(2), { provenance })
+    await promoter.promote(prod, release(2), { provenance, override: ['not-rolled-back'], reason: 'to go back once more' })
     assert.equal((await promoter.rollback(prod, { provenance, to })).digest, digests[0], to)
   }
   await assert.rejects(promoter.rollback(prod, { provenance, to: 'prod#' }), {

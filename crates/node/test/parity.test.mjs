@@ -42,6 +42,7 @@ const DIFFERENCES = {
   // Python has a blocking and an awaited form of everything, and classes for faults and for a pipeline.
   classes: ['', 'AsyncPromoter InjectedFault NativeRegistry Pipeline ReadFault'],
   functions: ['', 'initLedgerAsync openLedgerAsync packArtifactAsync pushArtifactAsync'],
+  Config: ['', 'openLedgerAsync'],
   // A record is a plain object in Node. In Python it is a class, which can also be asked.
   Provenance: ['pipeline', 'actorKind attempt jobId jobName provider runId url workflow'],
   Plan: ['change', 'digest previousDigest'],
@@ -56,8 +57,8 @@ const DIFFERENCES = {
   Digest: ['of(bytes)', 'of(data)'],
   Manifest: ['bytes', 'data'],
   MemoryRegistry: ['storeBlob(bytes)', 'storeBlob(data)'],
-  // An operation of Node is an object, so that each has only its own arguments.
-  Promoter: ['plan(op)', 'plan(operation)'],
+  // An operation of Node is an object, so that each has only its own arguments; `new` is a keyword of JavaScript.
+  Promoter: ['diff(newer) plan(op)', 'diff(new) plan(operation)'],
   // A constructor of Node cannot be awaited.
   TestRegistry: ['demand(password) demand(user) start', 'demand(credentials)'],
   // `oci` is for TypeScript, which compares classes by their members.

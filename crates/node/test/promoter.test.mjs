@@ -66,7 +66,7 @@ test('an asynchronous failure is a TagwardenError with code, retry, context and 
   assert.deepEqual(failed.context, { channel: prod, policy: 'standard' })
   assert.equal(
     failed.message,
-    `${prod}: refused by 1 of 6 guardrails: target-readable: ${repository}:9.9.9 does not exist in the registry`,
+    `${prod}: refused by 1 of 9 guardrails: target-readable: ${repository}:9.9.9 does not exist in the registry`,
   )
   const refused = failed.findings.filter((finding) => finding.verdict === 'refuse')
   assert.deepEqual(refused.map((finding) => finding.code), ['TARGET_ABSENT'])

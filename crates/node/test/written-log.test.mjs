@@ -43,10 +43,11 @@ async function everything(ledger) {
   await promoter.adopt(prod, { provenance, reason: 'a hotfix' })
 
   // Two workers die after their intents: one move is aborted, and one is completed.
-  for (const [put, abort] of [['before', true], ['after', false]]) {
+  registry.pushImage(repository, '1.4.4', 4)
+  for (const [put, abort, number] of [['before', true, 3], ['after', false, 4]]) {
     registry.script([put], { tag: 'prod' })
     const { size } = await promoter.current(prod)
-    const lost = new Promoter(registry, dying(ledger, size), { times }).promote(prod, release(3), { provenance, timeoutMs: 1000 })
+    const lost = new Promoter(registry, dying(ledger, size), { times }).promote(prod, release(number), { provenance, timeoutMs: 1000 })
     await assert.rejects(lost, { retry: 'recover' })
     const { event } = await promoter.recover(prod, { provenance: ben, abort })
     assert.deepEqual([event.status, event.outcome.recovered], [abort ? 'aborted' : 'committed', true])

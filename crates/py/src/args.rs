@@ -1,7 +1,6 @@
 //! Arguments. Each is of the type that it is read as; PyO3 adds its name to an error.
 
 use std::hash::{Hash, Hasher};
-use std::str::FromStr;
 use std::time::Duration;
 
 use pyo3::conversion::FromPyObjectOwned;
@@ -9,8 +8,7 @@ use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDelta, PyString};
 use tagwarden::policy::ExpectedDigest;
-use tagwarden::promotion::{ReleaseSource, RollbackTarget};
-use tagwarden::{Error, Result};
+use tagwarden::{ReleaseExpression, Result};
 use tagwarden_bind::args;
 
 use crate::error::{Raise, mistaken};
@@ -94,6 +92,12 @@ pub(crate) fn one_of<T: Copy>(given: Borrowed<'_, '_, PyAny>, kind: &str, words:
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoPyObject)]
 pub(crate) struct Number(i128);
 
+impl From<u32> for Number {
+    fn from(number: u32) -> Number {
+        Number(number.into())
+    }
+}
+
 impl Number {
     /// The number. VALUE_INVALID if it is negative or too large.
     pub(crate) fn get<T: TryFrom<i128>>(self, name: &str) -> Result<T> {
@@ -172,42 +176,59 @@ pub(crate) fn duration(name: &str, given: Option<Seconds>) -> Result<Option<Dura
 }
 
 /// The digest or the state that a channel must have before a move.
-pub(crate) type Expected = DigestOr<ExpectedDigest>;
+pub(crate) struct Expected(pub(crate) ExpectedDigest);
 
-/// The target of a rollback.
-pub(crate) type To = DigestOr<RollbackTarget>;
-
-/// A digest, or a text with a meaning of its own.
-pub(crate) struct DigestOr<T>(pub(crate) T);
-
-impl<'py, T: From<tagwarden::Digest> + FromStr<Err = Error>> FromPyObject<'_, 'py> for DigestOr<T> {
+impl<'py> FromPyObject<'_, 'py> for Expected {
     type Error = PyErr;
 
     input!(<Digest as FromPyObject>::INPUT_TYPE);
 
-    fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<DigestOr<T>> {
+    fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Expected> {
         match given.cast::<Digest>() {
-            Ok(digest) => Ok(DigestOr(digest.get().0.into())),
-            Err(_) => parsed(given, "a str or Digest", str::parse).map(DigestOr),
+            Ok(digest) => Ok(Expected(digest.get().0.into())),
+            Err(_) => parsed(given, "a str or Digest", str::parse).map(Expected),
         }
     }
 }
 
-/// The source of a move: the name of a release, or, as a `Channel`, the live digest of that channel.
-pub(crate) struct Source(pub(crate) ReleaseSource);
+/// A release by its name; as a `Channel`, the live digest of that channel; as a `Reference`, never a channel.
+pub(crate) struct Release(pub(crate) ReleaseExpression);
 
-impl<'py> FromPyObject<'_, 'py> for Source {
+impl<'py> FromPyObject<'_, 'py> for Release {
     type Error = PyErr;
 
-    input!(type_hint_union!(<Reference as FromPyObject>::INPUT_TYPE, <Channel as pyo3::PyTypeInfo>::TYPE_HINT));
+    input!(type_hint_union!(
+        <Reference as FromPyObject>::INPUT_TYPE,
+        <Digest as pyo3::PyTypeInfo>::TYPE_HINT,
+        <Channel as pyo3::PyTypeInfo>::TYPE_HINT
+    ));
 
-    fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Source> {
+    fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Release> {
         if let Ok(channel) = given.cast::<Channel>() {
-            return Ok(Source((&channel.get().0).into()));
+            return Ok(Release((&channel.get().0).into()));
+        }
+        if let Ok(digest) = given.cast::<Digest>() {
+            return Ok(Release(digest.get().0.into()));
         }
         match given.cast::<Reference>() {
-            Ok(reference) => Ok(Source(reference.get().0.clone().into())),
-            Err(_) => parsed(given, "a str, Reference or Channel", |text| text.try_into()).map(Source),
+            Ok(reference) => Ok(Release(reference.get().0.clone().into())),
+            Err(_) => parsed(given, "a str, Digest, Reference or Channel", str::parse).map(Release),
+        }
+    }
+}
+
+/// A release's value in the order of releases: a text, or a whole number.
+pub(crate) struct OrderText(pub(crate) String);
+
+impl<'py> FromPyObject<'_, 'py> for OrderText {
+    type Error = PyErr;
+
+    input!(type_hint_union!(type_hint_identifier!("builtins", "str"), type_hint_identifier!("builtins", "int")));
+
+    fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<OrderText> {
+        match given.extract::<Number>() {
+            Ok(Number(number)) => Ok(OrderText(number.to_string())),
+            Err(_) => parsed(given, "a str or int", |text| Ok(OrderText(text.to_owned()))),
         }
     }
 }

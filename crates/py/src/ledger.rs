@@ -25,6 +25,12 @@ pub(crate) struct OpenedLedger {
     home: Home,
 }
 
+impl OpenedLedger {
+    pub(crate) fn of(port: Arc<dyn ledger::Ledger>) -> OpenedLedger {
+        OpenedLedger { port, home: Home::here() }
+    }
+}
+
 #[pymethods]
 impl OpenedLedger {
     /// How many entries the log has; 0 if there is none.
@@ -64,7 +70,7 @@ pub(crate) struct MemoryLedger;
 impl MemoryLedger {
     #[new]
     fn new() -> PyClassInitializer<MemoryLedger> {
-        let opened = OpenedLedger { port: Arc::new(ledger::MemoryLedger::new()), home: Home::here() };
+        let opened = OpenedLedger::of(Arc::new(ledger::MemoryLedger::new()));
         PyClassInitializer::from(opened).add_subclass(MemoryLedger)
     }
 }
@@ -98,7 +104,7 @@ functions! {
         access: Option<OpenMode>
     ) as (url, *, access = None) -> OpenedLedger {
         let (url, access) = (url.0.parse::<LedgerUrl>()?, access.map_or(ledger::OpenMode::Write, Into::into));
-        Ok(Box::pin(async move { Ok(OpenedLedger { port: url.open(access).await?, home: Home::here() }) }))
+        Ok(Box::pin(async move { Ok(OpenedLedger::of(url.open(access).await?)) }))
     }
 
     /// Creates the directory or the tables of a ledger. Safe to repeat.

@@ -17,6 +17,7 @@ mod host;
 #[macro_use]
 mod run;
 mod args;
+mod config;
 mod error;
 mod flux;
 mod foreign;
@@ -45,6 +46,8 @@ mod _tagwarden {
     use pyo3::prelude::*;
 
     #[pymodule_export]
+    use super::config::Config;
+    #[pymodule_export]
     use super::error::{error_kinds, panic};
     #[pymodule_export]
     use super::flux::{Artifact, pack_artifact, pack_artifact_async, push_artifact, push_artifact_async};
@@ -62,11 +65,14 @@ mod _tagwarden {
     use super::provenance::Provenance;
     #[pymodule_export]
     use super::records::{
-        ActiveHold, AuditReport, Because, ChannelAudit, ChannelStatus, DeadMove, Deadlines, Decision, Defect,
-        DeleteAllowed, DeleteRefused, DigestRetention, DriftSeen, Facts, Finding, HistoryPage, Intent, Live, LiveAt,
-        LogReport, LogSize, MayDelete, MigratedTo, MoveRecord, MoveSet, OpenMove, Outcome, PossiblyOpen, Predecessor,
-        Receipt, RecordedCheck, RecordedError, RecordedOverride, RecordedPolicy, RecoveryResult, ReleaseOrder,
-        RetentionPlan, RetentionWindow, Source, Tagged, TakeoverRecord, TargetManifest, Upstream, UpstreamLog,
+        ActiveHold, AuditReport, Because, BlockedOn, ChannelAudit, ChannelStatus, DeadMove, Deadlines, Decision,
+        Defect, DeleteAllowed, DeleteRefused, DigestRetention, DriftSeen, EnvironmentConfig, Facts, FileDiff, Finding,
+        GuardrailUse, HeldChannel, HistoryPage, Intent, Layer, LayerDifference, LeftBy, Live, LiveAt, LiveMove,
+        LogReport, LogSize, MadeLive, MayDelete, MigratedTo, MoveBetween, MoveRecord, MoveSet, MovesBetween, OpenMove,
+        Order, Outcome, OverrideRule, PlatformDifference, PossiblyOpen, Predecessor, Receipt, RecordedCheck,
+        RecordedError, RecordedOverride, RecordedPolicy, RecoveryResult, RegistryConfig, ReleaseDiff, ReleaseFacts,
+        ReleaseOrder, RetentionPlan, RetentionWindow, Source, Tagged, TakeoverRecord, TargetManifest, Upstream,
+        UpstreamLog,
     };
     #[pymodule_export]
     use super::registry::{Credentials, Manifest, NativeRegistry, OciRegistry};

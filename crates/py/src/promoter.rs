@@ -5,14 +5,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use tagwarden::log::{Hold, Unhold};
-use tagwarden::promotion::{AuditLooks, AuditOptions, BootstrapOptions, RecoveryMode, ReleaseSource};
+use tagwarden::log::{Block, Hold, Unblock, Unhold};
+use tagwarden::promotion::{AuditLooks, AuditOptions, BootstrapOptions, DiffOptions, RecoveryMode};
 use tagwarden::{MoveOptions, Operation, log};
 use tagwarden_bind::args::{parse, wrong};
 use tagwarden_bind::convert::{FromCore, to};
-use tagwarden_bind::foreign::{Guardrails, policy};
+use tagwarden_bind::foreign::Guardrails;
+use tagwarden_bind::settings::PromoterArgs;
 
-use crate::args::{DigestOr, Expected, Number, Seconds, Source, Text, To, duration, number, text};
+use crate::args::{Expected, Number, OrderText, Release, Seconds, Text, duration, number, text};
+use crate::config::Config;
 use crate::error::{Raises, mistaken};
 use crate::foreign::{Backend, timeout};
 use crate::history::{AsyncHistory, History};
@@ -20,10 +22,10 @@ use crate::host::{Count, List, Time, json};
 use crate::plan::{ApprovedPlan, Plan};
 use crate::provenance::Provenance;
 use crate::records::{
-    ActiveHold, AuditReport, ChannelStatus, HistoryPage, HoldScope, LiveAt, LogReport, MayDelete, OnConflict, Op,
-    Predecessor, Receipt, RecoveryResult, RetentionPlan,
+    ActiveHold, AuditReport, BlockedOn, ChannelStatus, HeldChannel, HistoryPage, HoldScope, LiveAt, LogReport,
+    MayDelete, OnConflict, Op, Predecessor, Receipt, RecoveryResult, ReleaseDiff, RetentionPlan,
 };
-use crate::run::{Awaited, Home, Work, awaited, block};
+use crate::run::{self, Awaited, Home, Work, awaited};
 use crate::settings::{Pipeline, RetentionRule, Times};
 use crate::value::{Channel, Digest, IdempotencyKey, Repository};
 use crate::{ledger, registry};
@@ -65,6 +67,8 @@ struct Setup {
     times: Option<Times>,
     guardrails: Option<List<Py<PyAny>>>,
     policy: Option<Text>,
+    config: Option<Config>,
+    channel: Option<Channel>,
 }
 
 impl Setup {
@@ -72,13 +76,6 @@ impl Setup {
     fn make(&self, py: Python<'_>, event_loop: Option<&Bound<'_, PyAny>>) -> Raises<Inner> {
         let (registry, one) = registry::port(self.registry.bind(py), event_loop)?;
         let (ledger, other) = ledger::port(self.ledger.bind(py), event_loop)?;
-        let mut core = tagwarden::Promoter::builder().registry(registry).ledger(ledger);
-        if let Some(pipeline) = &self.pipeline {
-            core = core.pipeline(pipeline.clone().core()?);
-        }
-        if let Some(times) = &self.times {
-            core = core.times(times.clone().core()?);
-        }
         let mut foreign = one || other;
         let mut guards = Guardrails::default();
         for guardrail in self.guardrails.iter().flat_map(|List(guardrails)| guardrails) {
@@ -93,7 +90,14 @@ impl Setup {
             let backend = Backend::named(guardrail, name.clone(), event_loop);
             guards.add(name, settings, backend, timeout(guardrail)?)?;
         }
-        let core = core.policy(policy(text(self.policy.clone()), &guards)?).build()?;
+        let args = PromoterArgs {
+            config: self.config.clone().map(|Config(config)| config),
+            channel: self.channel.clone().map(|Channel(channel)| channel),
+            pipeline: self.pipeline.clone().map(Pipeline::core).transpose()?,
+            times: self.times.clone().map(Times::args).transpose()?,
+            policy: text(self.policy.clone()),
+        };
+        let core = args.builder(&guards)?.registry(registry).ledger(ledger).build()?;
         Ok(Inner { core, guards, home: Home::here(), foreign })
     }
 }
@@ -106,10 +110,15 @@ impl Setup {
 /// - ``times``: the times that it writes into the log with each move, see ``Times``;
 /// - ``guardrails``: rules of your own, which run after the standard policy's, see ``Guardrail``; none by default;
 /// - ``policy``: the name of the policy, written into the log with each move. By default ``standard`` and the names of
-///   the guardrails: ``standard+no-fridays``.
+///   the guardrails: ``standard+no-fridays``;
+/// - ``config``: a ``tagwarden.toml``. The promoter has the policy of the ``channel``'s environment and its step after a
+///   rollback, and the file's pipeline, order of releases and settle times. None by default: the standard policy judges
+///   every channel;
+/// - ``channel``: the channel that the promoter moves, only with a ``config``, which needs it.
 ///
 /// InvalidValueError CONFIG_INVALID for times that contradict each other or two guardrails of one name, VALUE_INVALID
-/// for a name that is no line; TypeError for an object without the methods of a registry, a ledger or a guardrail.
+/// for a name that is no line, for a ``config`` without a ``channel`` or the other way round, and for a ``pipeline``
+/// beside a ``config``; TypeError for an object without the methods of a registry, a ledger or a guardrail.
 ///
 /// It may be used from many threads, and many processes and machines may move one channel at once: the ledger puts the
 /// moves of a channel in order. After a fork, create another one in the child: an inherited one raises
@@ -136,7 +145,7 @@ impl Promoter {
             let why = "a coroutine of a backend waits for a Promoter: await an AsyncPromoter instead";
             return Err(PyRuntimeError::new_err(why).into());
         }
-        block(py, call(self.0.clone()))
+        run::block(py, call(self.0.clone()))
     }
 }
 
@@ -227,16 +236,16 @@ macro_rules! methods {
                     on_conflict: Option<OnConflict>,
                     timeout: Option<Seconds>
                 ) -> $gives {
-                    let (operation, tag) = $operation;
+                    let (operation, order) = $operation;
                     let mut options = MoveOptions::new(provenance.given()?);
                     options.idempotency_key = idempotency_key.map(|IdempotencyKey(key)| key);
                     options.reason = reason.map(|Text(reason)| parse("reason", &reason)).transpose()?;
-                    options.expected = expected.map_or(options.expected, |DigestOr(expected)| expected);
+                    options.expected = expected.map_or(options.expected, |Expected(expected)| expected);
                     let names = r#override.into_iter().flat_map(List::texts);
                     options.overrides = names.map(|name| parse("override", &name)).collect::<tagwarden::Result<_>>()?;
                     options.on_conflict = on_conflict.map_or(options.on_conflict, Into::into);
                     options.timeout = duration("timeout", timeout)?.unwrap_or(options.timeout);
-                    options.tag = tag;
+                    options.order = order.map(|OrderText(order)| parse("order", &order)).transpose()?;
                     Ok($call(channel.0, operation, options))
                 }
             )+
@@ -261,8 +270,9 @@ macro_rules! methods {
             #[new]
             #[pyo3(signature = (
                 registry: "Registry", ledger: "Ledger", *, pipeline = None, times = None,
-                guardrails: "Iterable[Guardrail] | None" = None, policy = None
+                guardrails: "Iterable[Guardrail] | None" = None, policy = None, config = None, channel = None
             ))]
+            #[allow(clippy::too_many_arguments, reason = "each is an option")]
             fn new(
                 py: Python<'_>,
                 registry: Py<PyAny>,
@@ -271,8 +281,10 @@ macro_rules! methods {
                 times: Option<Times>,
                 guardrails: Option<List<Py<PyAny>>>,
                 policy: Option<Text>,
+                config: Option<Config>,
+                channel: Option<Channel>,
             ) -> Raises<$class> {
-                $class::of(py, Setup { registry, ledger, pipeline, times, guardrails, policy })
+                $class::of(py, Setup { registry, ledger, pipeline, times, guardrails, policy, config, channel })
             }
 
             /// Every move of a channel, newest first, read page by page. LedgerError.
@@ -302,13 +314,6 @@ fn planned(channel: tagwarden::Channel, operation: Operation, options: MoveOptio
     })
 }
 
-fn source(given: Option<Source>) -> (Option<log::Source>, Option<tagwarden::Tag>) {
-    given.map_or((None, None), |Source(source)| {
-        let ReleaseSource { source, tag } = source;
-        (Some(source), tag)
-    })
-}
-
 fn predecessor(given: Option<Predecessor>) -> Option<log::Predecessor> {
     given.map(|Predecessor { channel, size, root }| log::Predecessor { channel: channel.0, size, root: root.0 })
 }
@@ -318,9 +323,15 @@ methods! {
         /// Points the channel at a release: plans, evaluates the policy, and executes.
         ///
         /// - ``channel``: the tag that moves, ``registry/repository:tag``.
-        /// - ``source``: the release, in the channel's own repository: ``registry/repository:tag`` or
-        ///   ``registry/repository@digest``; or, as a ``Channel``, the live digest of that channel. In ``tag@digest``
-        ///   the digest counts, and a tag that points at another one is a warning; a leading ``oci://`` is dropped.
+        /// - ``source``: the release, in the channel's own repository. As text: ``registry/repository:tag``,
+        ///   ``registry/repository@digest``, a tag (``1.4.2``), a digest, an environment of the pipeline (``preprod``: what
+        ///   is live there), or what was live on a channel: ``prod~1`` (one change ago), ``prod#42`` (the move at this
+        ///   position), ``prod@{2 hours ago}``. In ``tag@digest`` the digest counts, and a tag that points at another one
+        ///   is a warning; a leading ``oci://`` is dropped. The name of a channel that the ledger knows is its live
+        ///   digest, as is a ``Channel``; a ``Reference`` is never a channel.
+        /// - ``order``: the release's value in the order of releases, of the configured kind: a version, an RFC 3339 time
+        ///   or a build number. By default the first of these: that of the source channel's log, that of the tag or the
+        ///   annotations, that of the channel's own log. InvalidValueError VALUE_INVALID if no order is configured.
         /// - ``provenance``: the pipeline run and the actor; they are written into the log.
         /// - ``idempotency_key``: 1 to 128 characters. The same request with the same key moves the channel once;
         ///   a repetition returns the receipt of that move (``replayed``). A random key by default.
@@ -328,8 +339,9 @@ methods! {
         /// - ``expected``: the required digest of the tag before the move: a digest, ``absent`` or ``any`` (the
         ///   default).
         /// - ``override``: names of guardrails whose refusal is ignored; they are recorded with the move, which needs a
-        ///   ``reason``. ``ledger-complete`` is allowed in a ``bootstrap`` and a ``repair``, ``parts-present`` in a
-        ///   ``rollback`` and a ``repair``. None by default.
+        ///   ``reason``. ``forward-only`` is allowed in a ``promote``, ``not-rolled-back`` in a ``promote`` and a
+        ///   ``bootstrap``, ``parts-present`` in a ``rollback`` and a ``repair``, ``ledger-complete`` in a ``bootstrap``
+        ///   and a ``repair``. None by default.
         /// - ``on_conflict``: how to treat another move that comes first. ``wait`` (the default) waits for it, and
         ///   continues if the live digest is still the same; ``requeue`` waits, reads again and evaluates the policy
         ///   again; ``fail`` gives up at once.
@@ -355,21 +367,21 @@ methods! {
         ///
         /// Ctrl-C, or cancelling the task that awaits it, ends the call. A move whose intent is recorded is completed
         /// nevertheless while the process lives; otherwise ``recover`` completes it.
-        fn promote(source: Source) as (source, *) -> Receipt by moved {
-            let ReleaseSource { source, tag } = source.0;
-            (Operation::Promote(source), tag)
+        fn promote(source: Release, order: Option<OrderText>) as (source, *, order = None) -> Receipt by moved {
+            (Operation::Promote(source.0), order)
         }
 
         /// Points the channel back at the previous live digest. The registry must still have all its parts.
         ///
-        /// - ``to``: another release that was live here: its digest, its tag or label, or, as ``prod#42``, the digest
-        ///   that the move at this position made live. After a rollback, the next rollback must name its target.
+        /// - ``to``: another release that was live here: its digest, its tag or label, or an expression as in ``promote``:
+        ///   ``~2``, ``prod#42``. A word is first a release that was promoted here. After a rollback, the next rollback
+        ///   must name its target.
         ///
         /// The terms and the errors are those of ``promote``, and ChannelError ROLLBACK_NO_TARGET (there is no earlier
         /// digest, it must be named, or it was never live here). Missing parts are the finding TARGET_INCOMPLETE, which
         /// names them; parts that could not be read are the warning TARGET_UNKNOWN.
-        fn rollback(to: Option<To>) as (to = None, *) -> Receipt by moved {
-            (Operation::Rollback(to.map(|DigestOr(to)| to)), None)
+        fn rollback(to: Option<Release>) as (to = None, *) -> Receipt by moved {
+            (Operation::Rollback(to.map(|Release(to)| to)), None)
         }
 
         /// Records the channel's first state in the log, once.
@@ -377,17 +389,19 @@ methods! {
         /// - ``source``: the release that the channel shall point at, as in ``promote``: the tag must be absent or
         ///   point at it already. By default the tag's current digest.
         /// - ``predecessor``: the log that this one continues, where a repository was renamed. None by default.
+        /// - ``order``: as in ``promote``.
         ///
         /// The terms and the errors are those of ``promote``, and ChannelError CHANNEL_BOOTSTRAPPED (the log has a
         /// committed move), CHANNEL_ABSENT (no tag, and no ``source``) or CHANNEL_OCCUPIED (the tag points at another
         /// digest), LedgerError LEDGER_FOREIGN (the repository has pins that no log of this ledger explains, so that
         /// another ledger seems to govern it; if that ledger is lost, give ``override``).
         fn bootstrap(
-            source: Option<Source>,
-            predecessor: Option<Predecessor>
-        ) as (source = None, *, predecessor = None) -> Receipt by moved {
-            let ((source, tag), predecessor) = (self::source(source), self::predecessor(predecessor));
-            (Operation::Bootstrap(BootstrapOptions { source, predecessor }), tag)
+            source: Option<Release>,
+            predecessor: Option<Predecessor>,
+            order: Option<OrderText>
+        ) as (source = None, *, predecessor = None, order = None) -> Receipt by moved {
+            let (source, predecessor) = (source.map(|Release(source)| source), self::predecessor(predecessor));
+            (Operation::Bootstrap(BootstrapOptions { source, predecessor }), order)
         }
 
         /// Puts the live digest back after a write around the ledger.
@@ -413,18 +427,19 @@ methods! {
         /// - ``operation``: ``promote``, ``rollback``, ``bootstrap``, ``repair`` or ``adopt``.
         /// - ``source``: the release, for ``promote`` (which needs it) and ``bootstrap``.
         /// - ``to``: the rollback's target, for ``rollback``.
-        /// - ``predecessor``: as in ``bootstrap``.
+        /// - ``predecessor``: as in ``bootstrap``; ``order``: as in ``promote``, for ``promote`` and ``bootstrap``.
         ///
         /// The terms are those of ``promote``, and the errors are those of the move before it begins; POLICY_REFUSED only
         /// for a release that does not exist. InvalidValueError VALUE_INVALID if one of these arguments is given to an
         /// operation that does not take it.
         fn plan(
             operation: Op,
-            source: Option<Source>,
-            to: Option<To>,
-            predecessor: Option<Predecessor>
-        ) as (operation, source = None, to = None, *, predecessor = None) -> Plan by planned {
-            let ((source, tag), to) = (self::source(source), to.map(|DigestOr(to)| to));
+            source: Option<Release>,
+            to: Option<Release>,
+            predecessor: Option<Predecessor>,
+            order: Option<OrderText>
+        ) as (operation, source = None, to = None, *, predecessor = None, order = None) -> Plan by planned {
+            let (source, to) = (source.map(|Release(source)| source), to.map(|Release(to)| to));
             let operation = match (operation, source, to, self::predecessor(predecessor)) {
                 (Op::Promote, Some(source), None, None) => Operation::Promote(source),
                 (Op::Promote, None, ..) => return Err(wrong("source", "it is missing").into()),
@@ -437,7 +452,7 @@ methods! {
                     return Err(wrong(name, format!("a {op:?} does not take it").to_lowercase()).into());
                 }
             };
-            (operation, tag)
+            (operation, order)
         }
     }
 
@@ -493,6 +508,23 @@ methods! {
         Ok(deferred(async move |inner: Inner| inner.core.hold(&channel.0, hold).await))
     }
 
+    /// Stops moves of every environment of the pipeline, also of those without a log. Returns the hold's id on each
+    /// channel, in their order.
+    ///
+    /// ``reason``, ``provenance``, ``scope`` and ``until`` as in ``hold``. InvalidValueError CONFIG_INVALID without a
+    /// pipeline. If a channel cannot be held, the others are, and the LedgerError says which.
+    #[pyo3(signature = (*, reason, provenance, scope = None, until = None))]
+    fn hold_pipeline(
+        reason: Text,
+        provenance: Provenance,
+        scope: Option<HoldScope>,
+        until: Option<Time>
+    ) -> List<HeldChannel> {
+        let (scope, reason) = (scope.map_or_else(Default::default, Into::into), parse("reason", &reason.0)?);
+        let hold = Hold { scope, reason, provenance: provenance.given()?, until: until.map(|Time(until)| until) };
+        Ok(deferred(async move |inner: Inner| inner.core.hold_pipeline(hold).await))
+    }
+
     /// Ends one hold; the others stay. Returns the position of the new entry in the log.
     ///
     /// - ``hold``: the id that ``hold`` returned, and that ``holds`` lists.
@@ -519,6 +551,77 @@ methods! {
     /// The holds in force now, the oldest first. LedgerError.
     fn holds(channel: Channel) -> List<ActiveHold> {
         Ok(deferred(async move |inner: Inner| inner.core.holds(&channel.0).await))
+    }
+
+    /// Declares a release unfit: no promotion, rollback or repair goes to it, here and in every later environment.
+    /// Returns the position of the block in the log; that of the earlier one if the digest is blocked there already.
+    ///
+    /// - ``release``: as ``source`` of ``promote``. A tag is looked up now, and its digest is blocked.
+    /// - ``reason`` and ``provenance``: as in ``hold``.
+    /// - ``only``: the channel from which on it counts; by default that of the pipeline's first environment.
+    /// - ``url``: a page with more information. None by default.
+    ///
+    /// InvalidValueError CONFIG_INVALID without ``only`` and without a pipeline; RegistryError REGISTRY_ABSENT for a tag
+    /// that does not exist; ChannelError RELEASE_UNKNOWN if the record has no such release, CHANNEL_ABSENT as in
+    /// ``hold``; LedgerError as ``promote``.
+    #[pyo3(signature = (release, *, reason, provenance, only = None, url = None))]
+    fn block(
+        release: Release,
+        reason: Text,
+        provenance: Provenance,
+        only: Option<Channel>,
+        url: Option<Text>
+    ) -> Count {
+        let (reason, provenance) = (parse("reason", &reason.0)?, provenance.given()?);
+        let url = url.map(|Text(url)| parse("url", &url)).transpose()?;
+        Ok(deferred(async move |inner: Inner| {
+            let only = only.map(|Channel(only)| only);
+            let (channel, digest) = inner.core.block_target(only.as_ref(), &release.0).await?;
+            inner.core.block(&channel, Block { digest, reason, provenance, url }).await
+        }))
+    }
+
+    /// Ends the block of a release in the log that has it. Returns the position of the new entry.
+    ///
+    /// The arguments are those of ``block``. InvalidValueError VALUE_INVALID if that log does not block it: the message
+    /// names the channels whose logs do, for ``only``.
+    #[pyo3(signature = (release, *, reason, provenance, only = None))]
+    fn unblock(release: Release, reason: Text, provenance: Provenance, only: Option<Channel>) -> Count {
+        let (reason, provenance) = (parse("reason", &reason.0)?, provenance.given()?);
+        Ok(deferred(async move |inner: Inner| {
+            let only = only.map(|Channel(only)| only);
+            let (channel, digest) = inner.core.block_target(only.as_ref(), &release.0).await?;
+            inner.core.unblock(&channel, Unblock { digest, reason, provenance }).await
+        }))
+    }
+
+    /// The blocks in force on the channel: those of its own log, and of every earlier environment. LedgerError.
+    fn blocks(channel: Channel) -> List<BlockedOn> {
+        Ok(deferred(async move |inner: Inner| inner.core.blocks(&channel.0).await))
+    }
+
+    /// Compares two releases: revisions, the moves between them, platforms, layers, and the files of Flux artifacts.
+    ///
+    /// - ``old`` and ``new``: as ``source`` of ``promote``.
+    /// - ``channel``: the channel that words, and steps without a name such as ``~1``, are about. By default the one that
+    ///   ``new`` or ``old`` names; words are then of the repository of the pipeline's first channel.
+    /// - ``unified``: True for the unified diff of each file; False by default.
+    /// - ``timeout``: how long to read what the releases have in them, in seconds or as a timedelta; 30 s by default.
+    ///
+    /// A release that is gone from the registry is compared by what its move recorded; ``notes`` says what is not known.
+    /// ChannelError RELEASE_UNKNOWN if neither the registry nor the record has it; RegistryError and LedgerError as
+    /// ``promote``.
+    #[pyo3(signature = (old, new, *, channel = None, unified = false, timeout = None))]
+    fn diff(
+        old: Release,
+        new: Release,
+        channel: Option<Channel>,
+        unified: bool,
+        timeout: Option<Seconds>
+    ) -> ReleaseDiff {
+        let timeout = duration("timeout", timeout)?.unwrap_or(DiffOptions::default().timeout);
+        let options = DiffOptions { channel: channel.map(|Channel(channel)| channel), unified, timeout };
+        Ok(deferred(async move |inner: Inner| inner.core.diff(&old.0, &new.0, &options).await))
     }
 
     /// Every channel that the ledger has a log of, in their order. LedgerError.

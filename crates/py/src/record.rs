@@ -43,10 +43,12 @@ macro_rules! methods {
 pub(crate) use methods;
 
 methods! {
-    ActiveHold AuditReport Because ChannelAudit ChannelStatus DeadMove Deadlines Decision Defect DeleteAllowed
-    DeleteRefused DriftSeen HistoryPage Live LiveAt LogSize MigratedTo MoveRecord MoveSet OpenMove Outcome
-    PossiblyOpen Receipt RecordedCheck RecordedError RecordedOverride RecordedPolicy RecoveryResult ReleaseOrder
-    RetentionPlan RetentionWindow Source Tagged TakeoverRecord TargetManifest Upstream UpstreamLog Facts
+    ActiveHold AuditReport Because BlockedOn ChannelAudit ChannelStatus DeadMove Deadlines Decision Defect
+    DeleteAllowed DeleteRefused DriftSeen EnvironmentConfig Facts FileDiff GuardrailUse HeldChannel HistoryPage Layer
+    LayerDifference LeftBy Live LiveAt LiveMove LogSize MadeLive MigratedTo MoveBetween MoveRecord MoveSet
+    MovesBetween OpenMove Order Outcome OverrideRule PlatformDifference PossiblyOpen Receipt RecordedCheck
+    RecordedError RecordedOverride RecordedPolicy RecoveryResult RegistryConfig ReleaseDiff ReleaseFacts ReleaseOrder
+    RetentionPlan RetentionWindow Source Tagged TakeoverRecord TargetManifest Upstream UpstreamLog
 
     DigestRetention {
         /// True if it must stay.

@@ -116,15 +116,14 @@ settings! {
 }
 
 impl Times {
-    pub(crate) fn core(self) -> tagwarden::Result<tagwarden::Times> {
-        let args = TimesArgs {
+    pub(crate) fn args(self) -> tagwarden::Result<TimesArgs> {
+        Ok(TimesArgs {
             ttl: duration("ttl", self.ttl)?,
             grace: duration("grace", self.grace)?,
             quiet: duration("quiet", self.quiet)?,
             put: duration("put", self.put)?,
             settle: duration("settle", self.settle)?,
-        };
-        args.times()
+        })
     }
 }
 
@@ -132,6 +131,14 @@ impl RetentionRule {
     pub(crate) fn core(rule: Option<RetentionRule>) -> tagwarden::Result<tagwarden::retention::RetentionRule> {
         let (keep_last, keep_for) = rule.map_or((None, None), |rule| (rule.keep_last, rule.keep_for));
         args::rule(number("keep_last", keep_last)?, duration("keep_for", keep_for)?)
+    }
+}
+
+impl From<tagwarden::retention::RetentionRule> for RetentionRule {
+    fn from(core: tagwarden::retention::RetentionRule) -> RetentionRule {
+        let tagwarden::retention::RetentionRule { keep_last, keep_for } = core;
+        let (keep_last, keep_for) = (keep_last.get().into(), Seconds(keep_for.as_secs_f64()));
+        RetentionRule { keep_last: Some(keep_last), keep_for: Some(keep_for) }
     }
 }
 

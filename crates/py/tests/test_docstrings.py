@@ -120,7 +120,7 @@ def test_defaults_in_docstrings_are_those_of_the_core() -> None:
         (CORE / "log/intent.rs").read_text(),
     )
     terms, given = ((CORE / f"promotion/{name}.rs").read_text() for name in ("request", "times"))
-    (put,) = re.findall(r"Deadlines::default\(\), settle_given: false, put: Duration::from_secs\((\d+)\)", given)
+    (put,) = re.findall(r"\(Deadlines::default\(\), Duration::from_secs\((\d+)\)\)", given)
     for name, ms in zip(("ttl", "grace", "quiet"), deadlines[-1], strict=True):
         assert f"{int(ms.replace('_', '')) // 1000} s by default" in default_of(inspect.getdoc(Times) or "", name)
     assert f"{put} s by default" in default_of(inspect.getdoc(Times) or "", "put")

@@ -131,7 +131,8 @@ def test_async_promoter_holds_like_the_blocking_promoter(world: World) -> None:
 
 def test_rollback_accepts_a_digest_a_release_or_a_move(world: World) -> None:
     def back(to: str) -> Receipt:
-        world.promote("1.2")
+        again = ["not-rolled-back"]
+        world.promoter.promote(PROD, f"{SHOP}:1.2", provenance=ADA, override=again, reason="to go back once more")
         return world.promoter.rollback(PROD, to, provenance=ADA)
 
     first = world.promoter.current(PROD).event

@@ -23,7 +23,7 @@ def test_promotion_and_rollback_are_in_state_and_history(world: World) -> None:
     assert receipt.move is not None and receipt.move.outcome is not None
     who = receipt.move.intent.provenance
     assert (who.actor, who.run_id, who.release) == ("ada", "run-1", tagwarden.ReleaseLabel("1.1"))
-    assert [finding.verdict for finding in receipt.move.intent.findings] == ["pass"] * 6
+    assert [finding.verdict for finding in receipt.move.intent.findings] == ["pass"] * 9
     assert world.registry.peek("reg.io/acme/shop", "prod") == world.releases[1]
     current = world.promoter.current(PROD)
     assert (current.live, current.previous) == (world.releases[1], world.releases[0])

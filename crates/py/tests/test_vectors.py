@@ -154,15 +154,15 @@ def _attributes(of: type) -> set[str]:
 def test_terms_options_and_records_have_the_fields_of_the_core() -> None:
     terms, first = _fields_of("promotion/request", "MoveOptions"), _fields_of("promotion/request", "BootstrapOptions")
     assert {"provenance", "idempotency_key", "expected"} < terms and "source" in first
-    # `override` is a keyword of Rust. The tag is a part of the source.
-    given = {"self", "channel", "override"} | terms - {"overrides", "tag"}
+    # `override` is a keyword of Rust. The tag is a part of the source. Only a move that brings a release has an order.
+    given = {"self", "channel", "override"} | terms - {"overrides", "tag", "order"}
     for method, more in {
-        "promote": {"source"},
-        "bootstrap": first,
+        "promote": {"source", "order"},
+        "bootstrap": {"order"} | first,
         "rollback": {"to"},
         "repair": set[str](),
         "adopt": set[str](),
-        "plan": {"operation", "to"} | first,
+        "plan": {"operation", "to", "order"} | first,
     }.items():
         own = {name.rstrip("_") for name in inspect.signature(getattr(Promoter, method)).parameters}
         assert own == given | more, method

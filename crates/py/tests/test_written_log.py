@@ -75,11 +75,12 @@ def everything(registry: MemoryRegistry, ledger: Ledger) -> Promoter:
     promoter.adopt(PROD, provenance=ADA, reason="a hotfix")
 
     # Two workers die after their intents: one move is aborted, and one is completed.
-    for put, abort in ((InjectedFault.before(), True), (InjectedFault.after(), False)):
+    registry.push_image(SHOP, "1.3", 13)
+    for put, abort, release in ((InjectedFault.before(), True, "1.2"), (InjectedFault.after(), False, "1.3")):
         registry.script([put], tag="prod")
         dying = Promoter(registry, Dying(ledger, promoter.current(PROD).size), times=TIMES)
         with pytest.raises(TagwardenError) as lost:
-            dying.promote(PROD, f"{SHOP}:1.2", provenance=ADA, timeout=1)
+            dying.promote(PROD, f"{SHOP}:{release}", provenance=ADA, timeout=1)
         assert lost.value.retry == "recover", lost.value
         recovered = promoter.recover(PROD, provenance=BEN, abort=abort)
         assert recovered.event is not None and recovered.event.outcome is not None

@@ -134,16 +134,16 @@ impl Guardrails {
     }
 }
 
-/// The standard policy followed by these guardrails. Its name is by default `standard`, and those of the guardrails,
-/// with `+` between them. CONFIG_INVALID if two guardrails have one name.
-pub fn policy(name: Option<String>, guardrails: &Guardrails) -> Result<Policy> {
+/// This policy, followed by these guardrails. Its name is by default its own, and those of the guardrails, with `+`
+/// between them. CONFIG_INVALID if two guardrails have one name.
+pub fn policy(policy: Policy, name: Option<String>, guardrails: &Guardrails) -> Result<Policy> {
     let name = match name {
         Some(name) => parse("policy", &name)?,
         None => {
+            let standard = policy.note().name;
             let own = guardrails.0.iter().map(|guard| guard.name.as_str());
-            Line::lossy(["standard"].into_iter().chain(own).collect::<Vec<_>>().join("+"))
+            Line::lossy([standard.as_str()].into_iter().chain(own).collect::<Vec<_>>().join("+"))
         }
     };
-    let own = guardrails.0.iter().map(|guard| Arc::clone(guard) as Arc<dyn Guardrail>);
-    Policy::new(name, Policy::standard().guardrails().iter().cloned().chain(own).collect())
+    guardrails.0.iter().try_fold(policy.named(name), |policy, guard| policy.with(Arc::clone(guard)))
 }

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from datetime import datetime, timedelta
 from os import PathLike
+from pathlib import Path
 from typing import Any, Final, Literal, SupportsIndex, final
 
 from typing_extensions import disjoint_base
@@ -18,10 +19,12 @@ __all__ = [
     "AsyncPromoter",
     "AuditReport",
     "Because",
+    "BlockedOn",
     "Channel",
     "ChannelAudit",
     "ChannelStatus",
     "Commit",
+    "Config",
     "Credentials",
     "DeadMove",
     "Deadlines",
@@ -33,32 +36,46 @@ __all__ = [
     "DigestRetention",
     "DriftSeen",
     "Environment",
+    "EnvironmentConfig",
     "Facts",
     "Failure",
+    "FileDiff",
     "Finding",
+    "GuardrailUse",
+    "HeldChannel",
     "History",
     "HistoryPage",
     "IdempotencyKey",
     "InjectedFault",
     "Intent",
+    "Layer",
+    "LayerDifference",
+    "LeftBy",
     "Live",
     "LiveAt",
+    "LiveMove",
     "LogReport",
     "LogSize",
+    "MadeLive",
     "Manifest",
     "MayDelete",
     "MemoryLedger",
     "MemoryRegistry",
     "MigratedTo",
+    "MoveBetween",
     "MoveRecord",
     "MoveSet",
+    "MovesBetween",
     "NativeRegistry",
     "OciRegistry",
     "OpenMove",
     "OpenedLedger",
+    "Order",
     "Outcome",
+    "OverrideRule",
     "Pipeline",
     "Plan",
+    "PlatformDifference",
     "PossiblyOpen",
     "Predecessor",
     "Promoter",
@@ -71,6 +88,9 @@ __all__ = [
     "RecordedPolicy",
     "RecoveryResult",
     "Reference",
+    "RegistryConfig",
+    "ReleaseDiff",
+    "ReleaseFacts",
     "ReleaseLabel",
     "ReleaseOrder",
     "Repository",
@@ -216,6 +236,8 @@ class AsyncPromoter:
         times: Times | None = None,
         guardrails: Iterable[Guardrail] | None = None,
         policy: str | None = None,
+        config: Config | None = None,
+        channel: str | Channel | None = None,
     ) -> AsyncPromoter: ...
     def adopt(
         self,
@@ -266,13 +288,41 @@ class AsyncPromoter:
 
         A channel that could not be read is ``unknown`` in the report, never in sync, and no error.
         """
+    def block(
+        self,
+        /,
+        release: str | Reference | Digest | Channel,
+        *,
+        reason: str,
+        provenance: Provenance,
+        only: str | Channel | None = None,
+        url: str | None = None,
+    ) -> Coroutine[Any, Any, int]:
+        """
+        Declares a release unfit: no promotion, rollback or repair goes to it, here and in every later environment.
+        Returns the position of the block in the log; that of the earlier one if the digest is blocked there already.
+
+        - ``release``: as ``source`` of ``promote``. A tag is looked up now, and its digest is blocked.
+        - ``reason`` and ``provenance``: as in ``hold``.
+        - ``only``: the channel from which on it counts; by default that of the pipeline's first environment.
+        - ``url``: a page with more information. None by default.
+
+        InvalidValueError CONFIG_INVALID without ``only`` and without a pipeline; RegistryError REGISTRY_ABSENT for a tag
+        that does not exist; ChannelError RELEASE_UNKNOWN if the record has no such release, CHANNEL_ABSENT as in
+        ``hold``; LedgerError as ``promote``.
+        """
+    def blocks(self, /, channel: str | Channel) -> Coroutine[Any, Any, tuple[BlockedOn, ...]]:
+        """
+        The blocks in force on the channel: those of its own log, and of every earlier environment. LedgerError.
+        """
     def bootstrap(
         self,
         /,
         channel: str | Channel,
-        source: str | Reference | Channel | None = None,
+        source: str | Reference | Digest | Channel | None = None,
         *,
         predecessor: Predecessor | None = None,
+        order: str | int | None = None,
         provenance: Provenance,
         idempotency_key: str | IdempotencyKey | None = None,
         reason: str | None = None,
@@ -287,6 +337,7 @@ class AsyncPromoter:
         - ``source``: the release that the channel shall point at, as in ``promote``: the tag must be absent or
           point at it already. By default the tag's current digest.
         - ``predecessor``: the log that this one continues, where a repository was renamed. None by default.
+        - ``order``: as in ``promote``.
 
         The terms and the errors are those of ``promote``, and ChannelError CHANNEL_BOOTSTRAPPED (the log has a
         committed move), CHANNEL_ABSENT (no tag, and no ``source``) or CHANNEL_OCCUPIED (the tag points at another
@@ -302,6 +353,29 @@ class AsyncPromoter:
         The channel's state by its log; no registry is asked. LedgerError.
 
         A channel without a log has size 0 and no live digest, which is no error.
+        """
+    def diff(
+        self,
+        /,
+        old: str | Reference | Digest | Channel,
+        new: str | Reference | Digest | Channel,
+        *,
+        channel: str | Channel | None = None,
+        unified: bool = False,
+        timeout: float | timedelta | None = None,
+    ) -> Coroutine[Any, Any, ReleaseDiff]:
+        """
+        Compares two releases: revisions, the moves between them, platforms, layers, and the files of Flux artifacts.
+
+        - ``old`` and ``new``: as ``source`` of ``promote``.
+        - ``channel``: the channel that words, and steps without a name such as ``~1``, are about. By default the one that
+          ``new`` or ``old`` names; words are then of the repository of the pipeline's first channel.
+        - ``unified``: True for the unified diff of each file; False by default.
+        - ``timeout``: how long to read what the releases have in them, in seconds or as a timedelta; 30 s by default.
+
+        A release that is gone from the registry is compared by what its move recorded; ``notes`` says what is not known.
+        ChannelError RELEASE_UNKNOWN if neither the registry nor the record has it; RegistryError and LedgerError as
+        ``promote``.
         """
     def execute(self, /, approved: ApprovedPlan) -> Coroutine[Any, Any, Receipt]:
         """
@@ -349,6 +423,22 @@ class AsyncPromoter:
         no log of the channel and the registry has no such tag (an unreachable registry does not prevent a hold);
         LedgerError as ``promote``.
         """
+    def hold_pipeline(
+        self,
+        /,
+        *,
+        reason: str,
+        provenance: Provenance,
+        scope: Literal["promotions", "all"] | None = None,
+        until: datetime | None = None,
+    ) -> Coroutine[Any, Any, tuple[HeldChannel, ...]]:
+        """
+        Stops moves of every environment of the pipeline, also of those without a log. Returns the hold's id on each
+        channel, in their order.
+
+        ``reason``, ``provenance``, ``scope`` and ``until`` as in ``hold``. InvalidValueError CONFIG_INVALID without a
+        pipeline. If a channel cannot be held, the others are, and the LedgerError says which.
+        """
     def holds(self, /, channel: str | Channel) -> Coroutine[Any, Any, tuple[ActiveHold, ...]]:
         """
         The holds in force now, the oldest first. LedgerError.
@@ -368,10 +458,11 @@ class AsyncPromoter:
         /,
         channel: str | Channel,
         operation: Literal["promote", "rollback", "bootstrap", "repair", "adopt"],
-        source: str | Reference | Channel | None = None,
-        to: str | Digest | None = None,
+        source: str | Reference | Digest | Channel | None = None,
+        to: str | Reference | Digest | Channel | None = None,
         *,
         predecessor: Predecessor | None = None,
+        order: str | int | None = None,
         provenance: Provenance,
         idempotency_key: str | IdempotencyKey | None = None,
         reason: str | None = None,
@@ -389,7 +480,7 @@ class AsyncPromoter:
         - ``operation``: ``promote``, ``rollback``, ``bootstrap``, ``repair`` or ``adopt``.
         - ``source``: the release, for ``promote`` (which needs it) and ``bootstrap``.
         - ``to``: the rollback's target, for ``rollback``.
-        - ``predecessor``: as in ``bootstrap``.
+        - ``predecessor``: as in ``bootstrap``; ``order``: as in ``promote``, for ``promote`` and ``bootstrap``.
 
         The terms are those of ``promote``, and the errors are those of the move before it begins; POLICY_REFUSED only
         for a release that does not exist. InvalidValueError VALUE_INVALID if one of these arguments is given to an
@@ -403,8 +494,9 @@ class AsyncPromoter:
         self,
         /,
         channel: str | Channel,
-        source: str | Reference | Channel,
+        source: str | Reference | Digest | Channel,
         *,
+        order: str | int | None = None,
         provenance: Provenance,
         idempotency_key: str | IdempotencyKey | None = None,
         reason: str | None = None,
@@ -417,9 +509,15 @@ class AsyncPromoter:
         Points the channel at a release: plans, evaluates the policy, and executes.
 
         - ``channel``: the tag that moves, ``registry/repository:tag``.
-        - ``source``: the release, in the channel's own repository: ``registry/repository:tag`` or
-          ``registry/repository@digest``; or, as a ``Channel``, the live digest of that channel. In ``tag@digest``
-          the digest counts, and a tag that points at another one is a warning; a leading ``oci://`` is dropped.
+        - ``source``: the release, in the channel's own repository. As text: ``registry/repository:tag``,
+          ``registry/repository@digest``, a tag (``1.4.2``), a digest, an environment of the pipeline (``preprod``: what
+          is live there), or what was live on a channel: ``prod~1`` (one change ago), ``prod#42`` (the move at this
+          position), ``prod@{2 hours ago}``. In ``tag@digest`` the digest counts, and a tag that points at another one
+          is a warning; a leading ``oci://`` is dropped. The name of a channel that the ledger knows is its live
+          digest, as is a ``Channel``; a ``Reference`` is never a channel.
+        - ``order``: the release's value in the order of releases, of the configured kind: a version, an RFC 3339 time
+          or a build number. By default the first of these: that of the source channel's log, that of the tag or the
+          annotations, that of the channel's own log. InvalidValueError VALUE_INVALID if no order is configured.
         - ``provenance``: the pipeline run and the actor; they are written into the log.
         - ``idempotency_key``: 1 to 128 characters. The same request with the same key moves the channel once;
           a repetition returns the receipt of that move (``replayed``). A random key by default.
@@ -427,8 +525,9 @@ class AsyncPromoter:
         - ``expected``: the required digest of the tag before the move: a digest, ``absent`` or ``any`` (the
           default).
         - ``override``: names of guardrails whose refusal is ignored; they are recorded with the move, which needs a
-          ``reason``. ``ledger-complete`` is allowed in a ``bootstrap`` and a ``repair``, ``parts-present`` in a
-          ``rollback`` and a ``repair``. None by default.
+          ``reason``. ``forward-only`` is allowed in a ``promote``, ``not-rolled-back`` in a ``promote`` and a
+          ``bootstrap``, ``parts-present`` in a ``rollback`` and a ``repair``, ``ledger-complete`` in a ``bootstrap``
+          and a ``repair``. None by default.
         - ``on_conflict``: how to treat another move that comes first. ``wait`` (the default) waits for it, and
           continues if the live digest is still the same; ``requeue`` waits, reads again and evaluates the policy
           again; ``fail`` gives up at once.
@@ -512,7 +611,7 @@ class AsyncPromoter:
         self,
         /,
         channel: str | Channel,
-        to: str | Digest | None = None,
+        to: str | Reference | Digest | Channel | None = None,
         *,
         provenance: Provenance,
         idempotency_key: str | IdempotencyKey | None = None,
@@ -525,12 +624,28 @@ class AsyncPromoter:
         """
         Points the channel back at the previous live digest. The registry must still have all its parts.
 
-        - ``to``: another release that was live here: its digest, its tag or label, or, as ``prod#42``, the digest
-          that the move at this position made live. After a rollback, the next rollback must name its target.
+        - ``to``: another release that was live here: its digest, its tag or label, or an expression as in ``promote``:
+          ``~2``, ``prod#42``. A word is first a release that was promoted here. After a rollback, the next rollback
+          must name its target.
 
         The terms and the errors are those of ``promote``, and ChannelError ROLLBACK_NO_TARGET (there is no earlier
         digest, it must be named, or it was never live here). Missing parts are the finding TARGET_INCOMPLETE, which
         names them; parts that could not be read are the warning TARGET_UNKNOWN.
+        """
+    def unblock(
+        self,
+        /,
+        release: str | Reference | Digest | Channel,
+        *,
+        reason: str,
+        provenance: Provenance,
+        only: str | Channel | None = None,
+    ) -> Coroutine[Any, Any, int]:
+        """
+        Ends the block of a release in the log that has it. Returns the position of the new entry.
+
+        The arguments are those of ``block``. InvalidValueError VALUE_INVALID if that log does not block it: the message
+        names the channels whose logs do, for ``only``.
         """
     def unhold(
         self, /, channel: str | Channel, hold: int, *, reason: str, provenance: Provenance
@@ -612,7 +727,7 @@ class Because:
         - `live`: The channel on which it is live.
         - `open`: The channel of the intent.
         - `window`, `recent`: The channel.
-        - `past`: The channel that it was live in last.
+        - `past`, `blocked`: The channel that it was live in last.
         - `tried`: The channel of the last of these moves.
         """
     @staticmethod
@@ -635,7 +750,9 @@ class Because:
     @property
     def reason(
         self, /
-    ) -> Literal["live", "open", "window", "recent", "tagged", "child_of", "not_understood", "past", "tried"]:
+    ) -> Literal[
+        "live", "open", "window", "recent", "tagged", "child_of", "not_understood", "past", "blocked", "tried"
+    ]:
         """
         - `live`: The digest is live.
         - `open`: An open intent names it.
@@ -646,6 +763,8 @@ class Because:
         - `child_of`: An index that is kept needs it.
         - `not_understood`: It would expire, but an object that may need it could not be read or is not understood.
         - `past`: It was live, and has left the rollback windows of all channels.
+        - `blocked`: It was live and is blocked, so it is no rollback target, and stopped being live longer ago than
+          `keep_for`.
         - `tried`: It was never live: all moves to it were closed without effect, longer ago than `keep_for`.
         - `child_of`: Only indexes that expire themselves name it.
         """
@@ -657,7 +776,7 @@ class Because:
     @property
     def since(self, /) -> datetime | None:
         """
-        - `past`: The time at which it stopped being live there.
+        - `past`, `blocked`: The time at which it stopped being live there.
         - `tried`: The time at which that move was closed.
         """
     @property
@@ -678,6 +797,57 @@ class Because:
     def why(self, /) -> str | None:
         """
         The object, and the reason.
+        """
+
+@final
+class BlockedOn:
+    """
+    A block in force, and the channel whose log has it.
+    """
+    def __eq__(self, value: object, /) -> bool: ...
+    def __hash__(self, /) -> int: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __reduce__(self, /) -> tuple[Any, tuple[dict[str, Any]]]: ...
+    def __repr__(self, /) -> str: ...
+    @property
+    def channel(self, /) -> Channel:
+        """
+        The channel: the one that is judged, or that of an earlier environment.
+        """
+    @property
+    def digest(self, /) -> Digest:
+        """
+        The digest that is declared unfit.
+        """
+    @staticmethod
+    def from_dict(json: dict[str, Any]) -> BlockedOn:
+        """
+        The record of what ``to_dict`` gave. KeyError if a field is missing, InvalidValueError if one is
+        invalid.
+        """
+    @property
+    def provenance(self, /) -> Provenance:
+        """
+        The actor and the pipeline run.
+        """
+    @property
+    def reason(self, /) -> str:
+        """
+        The reason.
+        """
+    @property
+    def seq(self, /) -> int:
+        """
+        Its position in the log.
+        """
+    def to_dict(self, /) -> dict[str, Any]:
+        """
+        The JSON of the core, to which fields are only ever added. What is None is left out.
+        """
+    @property
+    def url(self, /) -> str | None:
+        """
+        A URL with more information.
         """
 
 @disjoint_base
@@ -741,6 +911,11 @@ class ChannelAudit:
         invalid.
         """
     @property
+    def instead(self, /) -> Digest | None:
+        """
+        The newest earlier digest that is not blocked; absent if there is none.
+        """
+    @property
     def landing(self, /) -> Literal["landed", "not_landed", "elsewhere"] | None:
         """
         The progress of the move.
@@ -776,6 +951,7 @@ class ChannelAudit:
         self, /
     ) -> Literal[
         "in_sync",
+        "blocked_and_live",
         "moved_outside",
         "moved_back",
         "missing",
@@ -792,6 +968,8 @@ class ChannelAudit:
     ]:
         """
         - `in_sync`: The tag points at the live digest, and no move is open.
+        - `blocked_and_live`: The live digest is blocked, here or in an earlier environment. The tag points at it,
+          or at an older value that lag explains.
         - `moved_outside`: The tag points at a digest that was never live here: another writer moved it without the
           ledger.
         - `moved_back`: The tag points at a digest that was live here earlier: another writer moved it without the
@@ -822,6 +1000,7 @@ class ChannelAudit:
     @property
     def why(self, /) -> str | None:
         """
+        - `blocked_and_live`: The blocks: by whom, why and in which log.
         - `corrupt`: The error's code and text, which names the entry and the defect.
         - `truncated`, `forked`: The error's code and text.
         - `unknown`: The reason: the error's code and text, or the ledger that the log was migrated to.
@@ -837,6 +1016,11 @@ class ChannelStatus:
     def __ne__(self, value: object, /) -> bool: ...
     def __reduce__(self, /) -> tuple[Any, tuple[dict[str, Any]]]: ...
     def __repr__(self, /) -> str: ...
+    @property
+    def blocks(self, /) -> tuple[BlockedOn, ...]:
+        """
+        The blocks in force, of this channel and of every earlier environment.
+        """
     @property
     def channel(self, /) -> Channel:
         """
@@ -911,6 +1095,76 @@ class Commit:
     def __reduce__(self, /) -> tuple[Any, tuple[str]]: ...
     def __repr__(self, /) -> str: ...
     def __str__(self, /) -> str: ...
+
+@final
+class Config:
+    """
+    The content of a ``tagwarden.toml``: the ledger, the environments, the policy of each, and settings of registries.
+
+    ``Config.read`` and ``Config.find`` make one. docs/reference/configuration.md has every key.
+    """
+    def __repr__(self, /) -> str: ...
+    def channel(self, /, environment: str | Environment) -> Channel | None:
+        """
+        The channel of the environment with this name; None if the file has no such environment.
+        """
+    @property
+    def environments(self, /) -> tuple[EnvironmentConfig, ...]:
+        """
+        The environments, in the order in which a release goes through them.
+        """
+    @property
+    def file(self, /) -> Path | None:
+        """
+        The file that was read; None if there was none.
+        """
+    @staticmethod
+    def find(directory: str | PathLike[str]) -> Config:
+        """
+        The content of the first ``tagwarden.toml`` in ``directory``, which is absolute, or above it; empty, without a
+        ``file``, if there is none.
+
+        InvalidValueError CONFIG_INVALID, with ``file:line:column``, if the file is invalid, or if it cannot be read.
+        """
+    @property
+    def ledger(self, /) -> str | None:
+        """
+        The URL of the ledger without a password in it; None if the file names none. ``open_ledger`` opens it.
+        """
+    def open_ledger(self, /, *, access: Literal["write", "read"] | None = None) -> OpenedLedger:
+        """
+        Opens the ledger that the file names, as the function ``open_ledger`` does.
+
+        InvalidValueError CONFIG_INVALID if it names none.
+        """
+    def open_ledger_async(
+        self, /, *, access: Literal["write", "read"] | None = None
+    ) -> Coroutine[Any, Any, OpenedLedger]:
+        """
+        ``open_ledger``, awaited. Cancelling the task aborts it.
+        """
+    @property
+    def order(self, /) -> Order | None:
+        """
+        The order of releases; None if the file does not say.
+        """
+    @staticmethod
+    def read(file: str | PathLike[str]) -> Config:
+        """
+        The content of this file. A relative ledger is in the directory of the file.
+
+        InvalidValueError CONFIG_INVALID, with ``file:line:column``, if it is invalid, or if it cannot be read.
+        """
+    @property
+    def registries(self, /) -> tuple[RegistryConfig, ...]:
+        """
+        The settings of registries, by their host.
+        """
+    @property
+    def retention(self, /) -> RetentionRule:
+        """
+        The rollback window, for ``retention_plan``.
+        """
 
 @final
 class Credentials:
@@ -1333,6 +1587,59 @@ class Environment:
     def __str__(self, /) -> str: ...
 
 @final
+class EnvironmentConfig:
+    """
+    An environment of a `tagwarden.toml`.
+    """
+    def __eq__(self, value: object, /) -> bool: ...
+    def __hash__(self, /) -> int: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __reduce__(self, /) -> tuple[Any, tuple[dict[str, Any]]]: ...
+    def __repr__(self, /) -> str: ...
+    @property
+    def after_rollback(self, /) -> Literal["none", "hold"]:
+        """
+        The step that each rollback takes before it waits for another move or writes its intent.
+
+        One of `none`, `hold`.
+        """
+    @property
+    def channel(self, /) -> Channel:
+        """
+        The channel that it consumes.
+        """
+    @property
+    def environment(self, /) -> Environment:
+        """
+        Its name.
+        """
+    @staticmethod
+    def from_dict(json: dict[str, Any]) -> EnvironmentConfig:
+        """
+        The record of what ``to_dict`` gave. KeyError if a field is missing, InvalidValueError if one is
+        invalid.
+        """
+    @property
+    def guardrails(self, /) -> tuple[GuardrailUse, ...]:
+        """
+        The guardrails of the policy.
+        """
+    @property
+    def override(self, /) -> OverrideRule:
+        """
+        The limits on overrides.
+        """
+    @property
+    def policy(self, /) -> RecordedPolicy:
+        """
+        The name and the digest of the policy of its moves, as they are recorded with each move.
+        """
+    def to_dict(self, /) -> dict[str, Any]:
+        """
+        The JSON of the core, to which fields are only ever added. What is None is left out.
+        """
+
+@final
 class Facts:
     """
     The facts that guardrails judge. Fields may be added: build it with `Facts::new`, then set the facts that are
@@ -1356,6 +1663,11 @@ class Facts:
     def binding_policy(self, /) -> Digest | None:
         """
         The policy that the log declares binding; a move under another policy is refused.
+        """
+    @property
+    def blocks(self, /) -> tuple[BlockedOn, ...]:
+        """
+        The blocks of the target, here and in every earlier environment.
         """
     @property
     def channel(self, /) -> Channel:
@@ -1386,9 +1698,24 @@ class Facts:
         The holds in force now that stop such a move.
         """
     @property
+    def instead(self, /) -> Digest | None:
+        """
+        If the target is blocked: the newest digest that was live here earlier and is not blocked.
+        """
+    @property
+    def left_by(self, /) -> LeftBy | None:
+        """
+        The entry by which the target counts as rolled back; none if it does not.
+        """
+    @property
     def live(self, /) -> Digest | None:
         """
         The live digest: the target of the last committed move.
+        """
+    @property
+    def live_move(self, /) -> LiveMove | None:
+        """
+        The last committed move; none if there is none, or if releases have no order.
         """
     @property
     def missing(self, /) -> tuple[str, ...]:
@@ -1407,6 +1734,16 @@ class Facts:
         The operation of the move.
 
         One of `promote`, `rollback`, `bootstrap`, `repair`, `adopt`.
+        """
+    @property
+    def order(self, /) -> Order | None:
+        """
+        The order of releases, as the policy sets it; none if it sets none.
+        """
+    @property
+    def place(self, /) -> ReleaseOrder | None:
+        """
+        The target's place among the releases; none if it is not known.
         """
     @property
     def previous(self, /) -> Digest | None:
@@ -1467,6 +1804,45 @@ class Failure:
     def seen(self, /) -> str:
         """
         The observed behaviour and the expected behaviour.
+        """
+
+@final
+class FileDiff:
+    """
+    A file that differs.
+    """
+    def __eq__(self, value: object, /) -> bool: ...
+    def __hash__(self, /) -> int: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __reduce__(self, /) -> tuple[Any, tuple[dict[str, Any]]]: ...
+    def __repr__(self, /) -> str: ...
+    @property
+    def change(self, /) -> Literal["added", "gone", "changed"]:
+        """
+        The change.
+
+        One of `added`, `gone`, `changed`.
+        """
+    @staticmethod
+    def from_dict(json: dict[str, Any]) -> FileDiff:
+        """
+        The record of what ``to_dict`` gave. KeyError if a field is missing, InvalidValueError if one is
+        invalid.
+        """
+    @property
+    def path(self, /) -> str:
+        """
+        Its path in the artifact.
+        """
+    def to_dict(self, /) -> dict[str, Any]:
+        """
+        The JSON of the core, to which fields are only ever added. What is None is left out.
+        """
+    @property
+    def unified(self, /) -> str | None:
+        """
+        The unified diff of its lines, if it was asked for; absent for a file that is not UTF-8 text, or larger than
+        1 MiB.
         """
 
 @final
@@ -1535,6 +1911,75 @@ class Finding:
     def why(self, /) -> str:
         """
         The reason, with names, numbers and units.
+        """
+
+@final
+class GuardrailUse:
+    """
+    A guardrail of a policy.
+    """
+    def __eq__(self, value: object, /) -> bool: ...
+    def __hash__(self, /) -> int: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __reduce__(self, /) -> tuple[Any, tuple[dict[str, Any]]]: ...
+    def __repr__(self, /) -> str: ...
+    @staticmethod
+    def from_dict(json: dict[str, Any]) -> GuardrailUse:
+        """
+        The record of what ``to_dict`` gave. KeyError if a field is missing, InvalidValueError if one is
+        invalid.
+        """
+    @property
+    def mode(self, /) -> Literal["off", "warn", "refuse"]:
+        """
+        Its mode.
+
+        One of `off`, `warn`, `refuse`.
+        """
+    @property
+    def name(self, /) -> str:
+        """
+        Its name.
+        """
+    @property
+    def ops(self, /) -> tuple[Literal["promote", "rollback", "bootstrap", "repair", "adopt"], ...]:
+        """
+        The operations that it judges.
+        """
+    def to_dict(self, /) -> dict[str, Any]:
+        """
+        The JSON of the core, to which fields are only ever added. What is None is left out.
+        """
+
+@final
+class HeldChannel:
+    """
+    A channel, and the hold on it.
+    """
+    def __eq__(self, value: object, /) -> bool: ...
+    def __hash__(self, /) -> int: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __reduce__(self, /) -> tuple[Any, tuple[dict[str, Any]]]: ...
+    def __repr__(self, /) -> str: ...
+    @property
+    def channel(self, /) -> Channel:
+        """
+        The channel.
+        """
+    @staticmethod
+    def from_dict(json: dict[str, Any]) -> HeldChannel:
+        """
+        The record of what ``to_dict`` gave. KeyError if a field is missing, InvalidValueError if one is
+        invalid.
+        """
+    @property
+    def hold(self, /) -> int:
+        """
+        The hold's id, its position in the channel's log.
+        """
+    def to_dict(self, /) -> dict[str, Any]:
+        """
+        The JSON of the core, to which fields are only ever added. What is None is left out.
         """
 
 @final
@@ -1800,6 +2245,126 @@ class Intent:
         """
 
 @final
+class Layer:
+    """
+    A layer of a release.
+    """
+    def __eq__(self, value: object, /) -> bool: ...
+    def __hash__(self, /) -> int: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __reduce__(self, /) -> tuple[Any, tuple[dict[str, Any]]]: ...
+    def __repr__(self, /) -> str: ...
+    @property
+    def digest(self, /) -> Digest:
+        """
+        The digest of its bytes.
+        """
+    @staticmethod
+    def from_dict(json: dict[str, Any]) -> Layer:
+        """
+        The record of what ``to_dict`` gave. KeyError if a field is missing, InvalidValueError if one is
+        invalid.
+        """
+    @property
+    def media_type(self, /) -> str:
+        """
+        Its media type.
+        """
+    @property
+    def platform(self, /) -> str | None:
+        """
+        The platform whose image has it; absent if there is none.
+        """
+    @property
+    def size(self, /) -> int:
+        """
+        Its length in bytes.
+        """
+    def to_dict(self, /) -> dict[str, Any]:
+        """
+        The JSON of the core, to which fields are only ever added. What is None is left out.
+        """
+
+@final
+class LayerDifference:
+    """
+    The layers that only one of two releases has.
+    """
+    def __eq__(self, value: object, /) -> bool: ...
+    def __hash__(self, /) -> int: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __reduce__(self, /) -> tuple[Any, tuple[dict[str, Any]]]: ...
+    def __repr__(self, /) -> str: ...
+    @property
+    def added(self, /) -> tuple[Layer, ...]:
+        """
+        Those that only the release that is compared has.
+        """
+    @staticmethod
+    def from_dict(json: dict[str, Any]) -> LayerDifference:
+        """
+        The record of what ``to_dict`` gave. KeyError if a field is missing, InvalidValueError if one is
+        invalid.
+        """
+    @property
+    def gone(self, /) -> tuple[Layer, ...]:
+        """
+        Those that only the release that is compared with has.
+        """
+    @property
+    def same(self, /) -> int:
+        """
+        The number of those that both have.
+        """
+    def to_dict(self, /) -> dict[str, Any]:
+        """
+        The JSON of the core, to which fields are only ever added. What is None is left out.
+        """
+
+@final
+class LeftBy:
+    """
+    The rollback that left a digest, or the takeover that aborted its promotion on purpose.
+    """
+    def __eq__(self, value: object, /) -> bool: ...
+    def __hash__(self, /) -> int: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __reduce__(self, /) -> tuple[Any, tuple[dict[str, Any]]]: ...
+    def __repr__(self, /) -> str: ...
+    @property
+    def cause(self, /) -> Literal["rollback", "aborted"]:
+        """
+        Tells which of the two it is.
+
+        One of `rollback`, `aborted`.
+        """
+    @staticmethod
+    def from_dict(json: dict[str, Any]) -> LeftBy:
+        """
+        The record of what ``to_dict`` gave. KeyError if a field is missing, InvalidValueError if one is
+        invalid.
+        """
+    @property
+    def provenance(self, /) -> Provenance:
+        """
+        The actor and the pipeline run.
+        """
+    @property
+    def reason(self, /) -> str | None:
+        """
+        The reason of the rollback, if it had one.
+        """
+    @property
+    def seq(self, /) -> int:
+        """
+        The position of the entry.
+        """
+    def to_dict(self, /) -> dict[str, Any]:
+        """
+        The JSON of the core, to which fields are only ever added. What is None is left out.
+        """
+
+@final
 class Live:
     """
     The live digest of a channel, and the move that set it.
@@ -1899,6 +2464,42 @@ class LiveAt:
     def takeovers(self, /) -> tuple[TakeoverRecord, ...]:
         """
         The takeovers of the move, in order.
+        """
+    def to_dict(self, /) -> dict[str, Any]:
+        """
+        The JSON of the core, to which fields are only ever added. What is None is left out.
+        """
+
+@final
+class LiveMove:
+    """
+    The last committed move of a channel.
+    """
+    def __eq__(self, value: object, /) -> bool: ...
+    def __hash__(self, /) -> int: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __reduce__(self, /) -> tuple[Any, tuple[dict[str, Any]]]: ...
+    def __repr__(self, /) -> str: ...
+    @staticmethod
+    def from_dict(json: dict[str, Any]) -> LiveMove:
+        """
+        The record of what ``to_dict`` gave. KeyError if a field is missing, InvalidValueError if one is
+        invalid.
+        """
+    @property
+    def place(self, /) -> ReleaseOrder | None:
+        """
+        The place of its release among the others; none if it is not known.
+        """
+    @property
+    def provenance(self, /) -> Provenance:
+        """
+        The actor and the pipeline run.
+        """
+    @property
+    def seq(self, /) -> int:
+        """
+        The position of its intent in the log.
         """
     def to_dict(self, /) -> dict[str, Any]:
         """
@@ -2039,6 +2640,42 @@ class LogSize:
     def size(self, /) -> int:
         """
         The number of its entries.
+        """
+    def to_dict(self, /) -> dict[str, Any]:
+        """
+        The JSON of the core, to which fields are only ever added. What is None is left out.
+        """
+
+@final
+class MadeLive:
+    """
+    A committed move that made a digest live.
+    """
+    def __eq__(self, value: object, /) -> bool: ...
+    def __hash__(self, /) -> int: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __reduce__(self, /) -> tuple[Any, tuple[dict[str, Any]]]: ...
+    def __repr__(self, /) -> str: ...
+    @property
+    def at(self, /) -> datetime:
+        """
+        The time at which it was closed.
+        """
+    @property
+    def channel(self, /) -> Channel:
+        """
+        The channel.
+        """
+    @staticmethod
+    def from_dict(json: dict[str, Any]) -> MadeLive:
+        """
+        The record of what ``to_dict`` gave. KeyError if a field is missing, InvalidValueError if one is
+        invalid.
+        """
+    @property
+    def seq(self, /) -> int:
+        """
+        The position of its intent in the channel's log.
         """
     def to_dict(self, /) -> dict[str, Any]:
         """
@@ -2271,6 +2908,59 @@ class MigratedTo:
         """
 
 @final
+class MoveBetween:
+    """
+    A committed move between two releases.
+    """
+    def __eq__(self, value: object, /) -> bool: ...
+    def __hash__(self, /) -> int: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __reduce__(self, /) -> tuple[Any, tuple[dict[str, Any]]]: ...
+    def __repr__(self, /) -> str: ...
+    @property
+    def actor(self, /) -> str:
+        """
+        The id of the actor.
+        """
+    @property
+    def at(self, /) -> datetime:
+        """
+        The time at which it was closed.
+        """
+    @property
+    def digest(self, /) -> Digest:
+        """
+        The digest that it made live.
+        """
+    @staticmethod
+    def from_dict(json: dict[str, Any]) -> MoveBetween:
+        """
+        The record of what ``to_dict`` gave. KeyError if a field is missing, InvalidValueError if one is
+        invalid.
+        """
+    @property
+    def op(self, /) -> Literal["promote", "rollback", "bootstrap", "repair", "adopt"]:
+        """
+        Its operation.
+
+        One of `promote`, `rollback`, `bootstrap`, `repair`, `adopt`.
+        """
+    @property
+    def release(self, /) -> str | None:
+        """
+        The recorded name of the release.
+        """
+    @property
+    def seq(self, /) -> int:
+        """
+        The position of its intent.
+        """
+    def to_dict(self, /) -> dict[str, Any]:
+        """
+        The JSON of the core, to which fields are only ever added. What is None is left out.
+        """
+
+@final
 class MoveRecord:
     """
     A move of a channel, from its intent to its outcome.
@@ -2360,6 +3050,48 @@ class MoveSet:
         The action when one of the moves fails.
 
         One of `resume`, `restore`.
+        """
+    def to_dict(self, /) -> dict[str, Any]:
+        """
+        The JSON of the core, to which fields are only ever added. What is None is left out.
+        """
+
+@final
+class MovesBetween:
+    """
+    The committed moves of one channel from one release to another.
+    """
+    def __eq__(self, value: object, /) -> bool: ...
+    def __hash__(self, /) -> int: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __reduce__(self, /) -> tuple[Any, tuple[dict[str, Any]]]: ...
+    def __repr__(self, /) -> str: ...
+    @property
+    def apart_ms(self, /) -> int:
+        """
+        The time between both moves that made the releases live, in milliseconds; negative if the release that is
+        compared was live first.
+        """
+    @property
+    def channel(self, /) -> Channel:
+        """
+        The channel.
+        """
+    @property
+    def count(self, /) -> int:
+        """
+        The number of committed moves after the older one, up to the newer one.
+        """
+    @staticmethod
+    def from_dict(json: dict[str, Any]) -> MovesBetween:
+        """
+        The record of what ``to_dict`` gave. KeyError if a field is missing, InvalidValueError if one is
+        invalid.
+        """
+    @property
+    def moves(self, /) -> tuple[MoveBetween, ...]:
+        """
+        Those moves, newest first; at most 20.
         """
     def to_dict(self, /) -> dict[str, Any]:
         """
@@ -2494,6 +3226,11 @@ class OpenMove:
         invalid.
         """
     @property
+    def given_up(self, /) -> int | None:
+        """
+        The position of the first takeover by a rollback, or by a recovery that is to abort it.
+        """
+    @property
     def key(self, /) -> str:
         """
         Its idempotency key.
@@ -2541,6 +3278,11 @@ class OpenMove:
         The position of its intent.
         """
     @property
+    def set(self, /) -> str | None:
+        """
+        The id of its set, if it is one of a set.
+        """
+    @property
     def settle_ms(self, /) -> int:
         """
         The longest settle time of all workers that held it, in milliseconds.
@@ -2581,6 +3323,39 @@ class OpenedLedger:
     def size(self, /, channel: str | Channel) -> int:
         """
         How many entries the log has; 0 if there is none.
+        """
+
+@final
+class Order:
+    """
+    The order of releases.
+    """
+    def __eq__(self, value: object, /) -> bool: ...
+    def __hash__(self, /) -> int: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __reduce__(self, /) -> tuple[Any, tuple[dict[str, Any]]]: ...
+    def __repr__(self, /) -> str: ...
+    @property
+    def by(self, /) -> Literal["semver", "created", "build-number", "none"]:
+        """
+        The kind of value by which releases are ordered.
+
+        One of `semver`, `created`, `build-number`, `none`.
+        """
+    @staticmethod
+    def from_dict(json: dict[str, Any]) -> Order:
+        """
+        The record of what ``to_dict`` gave. KeyError if a field is missing, InvalidValueError if one is
+        invalid.
+        """
+    @property
+    def required(self, /) -> bool:
+        """
+        True if a release without a value is refused.
+        """
+    def to_dict(self, /) -> dict[str, Any]:
+        """
+        The JSON of the core, to which fields are only ever added. What is None is left out.
         """
 
 @final
@@ -2669,6 +3444,37 @@ class Outcome:
         """
 
 @final
+class OverrideRule:
+    """
+    The limits on overrides.
+    """
+    def __eq__(self, value: object, /) -> bool: ...
+    def __hash__(self, /) -> int: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __reduce__(self, /) -> tuple[Any, tuple[dict[str, Any]]]: ...
+    def __repr__(self, /) -> str: ...
+    @property
+    def allowed(self, /) -> tuple[str, ...] | None:
+        """
+        The only guardrails that may be overridden; absent if there is no such limit.
+        """
+    @property
+    def by(self, /) -> tuple[str, ...] | None:
+        """
+        The only actors who may override, `PROVIDER:ID`; absent if there is no such limit.
+        """
+    @staticmethod
+    def from_dict(json: dict[str, Any]) -> OverrideRule:
+        """
+        The record of what ``to_dict`` gave. KeyError if a field is missing, InvalidValueError if one is
+        invalid.
+        """
+    def to_dict(self, /) -> dict[str, Any]:
+        """
+        The JSON of the core, to which fields are only ever added. What is None is left out.
+        """
+
+@final
 class Pipeline:
     """
     The environments that a release goes through: ``stages``, in their order. ``Pipeline.of`` makes one.
@@ -2728,6 +3534,42 @@ class Plan:
     def settled(self, /) -> Receipt | None:
         """
         The receipt, if there is nothing to do: the channel points there already, or the key has moved it.
+        """
+
+@final
+class PlatformDifference:
+    """
+    The platforms that only one of two releases has, such as `linux/arm64`.
+    """
+    def __eq__(self, value: object, /) -> bool: ...
+    def __hash__(self, /) -> int: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __reduce__(self, /) -> tuple[Any, tuple[dict[str, Any]]]: ...
+    def __repr__(self, /) -> str: ...
+    @property
+    def added(self, /) -> tuple[str, ...]:
+        """
+        Those that only the release that is compared has.
+        """
+    @staticmethod
+    def from_dict(json: dict[str, Any]) -> PlatformDifference:
+        """
+        The record of what ``to_dict`` gave. KeyError if a field is missing, InvalidValueError if one is
+        invalid.
+        """
+    @property
+    def gone(self, /) -> tuple[str, ...]:
+        """
+        Those that only the release that is compared with has.
+        """
+    @property
+    def same(self, /) -> int:
+        """
+        The number of those that both have.
+        """
+    def to_dict(self, /) -> dict[str, Any]:
+        """
+        The JSON of the core, to which fields are only ever added. What is None is left out.
         """
 
 @final
@@ -2822,10 +3664,15 @@ class Promoter:
     - ``times``: the times that it writes into the log with each move, see ``Times``;
     - ``guardrails``: rules of your own, which run after the standard policy's, see ``Guardrail``; none by default;
     - ``policy``: the name of the policy, written into the log with each move. By default ``standard`` and the names of
-      the guardrails: ``standard+no-fridays``.
+      the guardrails: ``standard+no-fridays``;
+    - ``config``: a ``tagwarden.toml``. The promoter has the policy of the ``channel``'s environment and its step after a
+      rollback, and the file's pipeline, order of releases and settle times. None by default: the standard policy judges
+      every channel;
+    - ``channel``: the channel that the promoter moves, only with a ``config``, which needs it.
 
     InvalidValueError CONFIG_INVALID for times that contradict each other or two guardrails of one name, VALUE_INVALID
-    for a name that is no line; TypeError for an object without the methods of a registry, a ledger or a guardrail.
+    for a name that is no line, for a ``config`` without a ``channel`` or the other way round, and for a ``pipeline``
+    beside a ``config``; TypeError for an object without the methods of a registry, a ledger or a guardrail.
 
     It may be used from many threads, and many processes and machines may move one channel at once: the ledger puts the
     moves of a channel in order. After a fork, create another one in the child: an inherited one raises
@@ -2845,6 +3692,8 @@ class Promoter:
         times: Times | None = None,
         guardrails: Iterable[Guardrail] | None = None,
         policy: str | None = None,
+        config: Config | None = None,
+        channel: str | Channel | None = None,
     ) -> Promoter: ...
     def adopt(
         self,
@@ -2895,13 +3744,41 @@ class Promoter:
 
         A channel that could not be read is ``unknown`` in the report, never in sync, and no error.
         """
+    def block(
+        self,
+        /,
+        release: str | Reference | Digest | Channel,
+        *,
+        reason: str,
+        provenance: Provenance,
+        only: str | Channel | None = None,
+        url: str | None = None,
+    ) -> int:
+        """
+        Declares a release unfit: no promotion, rollback or repair goes to it, here and in every later environment.
+        Returns the position of the block in the log; that of the earlier one if the digest is blocked there already.
+
+        - ``release``: as ``source`` of ``promote``. A tag is looked up now, and its digest is blocked.
+        - ``reason`` and ``provenance``: as in ``hold``.
+        - ``only``: the channel from which on it counts; by default that of the pipeline's first environment.
+        - ``url``: a page with more information. None by default.
+
+        InvalidValueError CONFIG_INVALID without ``only`` and without a pipeline; RegistryError REGISTRY_ABSENT for a tag
+        that does not exist; ChannelError RELEASE_UNKNOWN if the record has no such release, CHANNEL_ABSENT as in
+        ``hold``; LedgerError as ``promote``.
+        """
+    def blocks(self, /, channel: str | Channel) -> tuple[BlockedOn, ...]:
+        """
+        The blocks in force on the channel: those of its own log, and of every earlier environment. LedgerError.
+        """
     def bootstrap(
         self,
         /,
         channel: str | Channel,
-        source: str | Reference | Channel | None = None,
+        source: str | Reference | Digest | Channel | None = None,
         *,
         predecessor: Predecessor | None = None,
+        order: str | int | None = None,
         provenance: Provenance,
         idempotency_key: str | IdempotencyKey | None = None,
         reason: str | None = None,
@@ -2916,6 +3793,7 @@ class Promoter:
         - ``source``: the release that the channel shall point at, as in ``promote``: the tag must be absent or
           point at it already. By default the tag's current digest.
         - ``predecessor``: the log that this one continues, where a repository was renamed. None by default.
+        - ``order``: as in ``promote``.
 
         The terms and the errors are those of ``promote``, and ChannelError CHANNEL_BOOTSTRAPPED (the log has a
         committed move), CHANNEL_ABSENT (no tag, and no ``source``) or CHANNEL_OCCUPIED (the tag points at another
@@ -2931,6 +3809,29 @@ class Promoter:
         The channel's state by its log; no registry is asked. LedgerError.
 
         A channel without a log has size 0 and no live digest, which is no error.
+        """
+    def diff(
+        self,
+        /,
+        old: str | Reference | Digest | Channel,
+        new: str | Reference | Digest | Channel,
+        *,
+        channel: str | Channel | None = None,
+        unified: bool = False,
+        timeout: float | timedelta | None = None,
+    ) -> ReleaseDiff:
+        """
+        Compares two releases: revisions, the moves between them, platforms, layers, and the files of Flux artifacts.
+
+        - ``old`` and ``new``: as ``source`` of ``promote``.
+        - ``channel``: the channel that words, and steps without a name such as ``~1``, are about. By default the one that
+          ``new`` or ``old`` names; words are then of the repository of the pipeline's first channel.
+        - ``unified``: True for the unified diff of each file; False by default.
+        - ``timeout``: how long to read what the releases have in them, in seconds or as a timedelta; 30 s by default.
+
+        A release that is gone from the registry is compared by what its move recorded; ``notes`` says what is not known.
+        ChannelError RELEASE_UNKNOWN if neither the registry nor the record has it; RegistryError and LedgerError as
+        ``promote``.
         """
     def execute(self, /, approved: ApprovedPlan) -> Receipt:
         """
@@ -2978,6 +3879,22 @@ class Promoter:
         no log of the channel and the registry has no such tag (an unreachable registry does not prevent a hold);
         LedgerError as ``promote``.
         """
+    def hold_pipeline(
+        self,
+        /,
+        *,
+        reason: str,
+        provenance: Provenance,
+        scope: Literal["promotions", "all"] | None = None,
+        until: datetime | None = None,
+    ) -> tuple[HeldChannel, ...]:
+        """
+        Stops moves of every environment of the pipeline, also of those without a log. Returns the hold's id on each
+        channel, in their order.
+
+        ``reason``, ``provenance``, ``scope`` and ``until`` as in ``hold``. InvalidValueError CONFIG_INVALID without a
+        pipeline. If a channel cannot be held, the others are, and the LedgerError says which.
+        """
     def holds(self, /, channel: str | Channel) -> tuple[ActiveHold, ...]:
         """
         The holds in force now, the oldest first. LedgerError.
@@ -2997,10 +3914,11 @@ class Promoter:
         /,
         channel: str | Channel,
         operation: Literal["promote", "rollback", "bootstrap", "repair", "adopt"],
-        source: str | Reference | Channel | None = None,
-        to: str | Digest | None = None,
+        source: str | Reference | Digest | Channel | None = None,
+        to: str | Reference | Digest | Channel | None = None,
         *,
         predecessor: Predecessor | None = None,
+        order: str | int | None = None,
         provenance: Provenance,
         idempotency_key: str | IdempotencyKey | None = None,
         reason: str | None = None,
@@ -3018,7 +3936,7 @@ class Promoter:
         - ``operation``: ``promote``, ``rollback``, ``bootstrap``, ``repair`` or ``adopt``.
         - ``source``: the release, for ``promote`` (which needs it) and ``bootstrap``.
         - ``to``: the rollback's target, for ``rollback``.
-        - ``predecessor``: as in ``bootstrap``.
+        - ``predecessor``: as in ``bootstrap``; ``order``: as in ``promote``, for ``promote`` and ``bootstrap``.
 
         The terms are those of ``promote``, and the errors are those of the move before it begins; POLICY_REFUSED only
         for a release that does not exist. InvalidValueError VALUE_INVALID if one of these arguments is given to an
@@ -3032,8 +3950,9 @@ class Promoter:
         self,
         /,
         channel: str | Channel,
-        source: str | Reference | Channel,
+        source: str | Reference | Digest | Channel,
         *,
+        order: str | int | None = None,
         provenance: Provenance,
         idempotency_key: str | IdempotencyKey | None = None,
         reason: str | None = None,
@@ -3046,9 +3965,15 @@ class Promoter:
         Points the channel at a release: plans, evaluates the policy, and executes.
 
         - ``channel``: the tag that moves, ``registry/repository:tag``.
-        - ``source``: the release, in the channel's own repository: ``registry/repository:tag`` or
-          ``registry/repository@digest``; or, as a ``Channel``, the live digest of that channel. In ``tag@digest``
-          the digest counts, and a tag that points at another one is a warning; a leading ``oci://`` is dropped.
+        - ``source``: the release, in the channel's own repository. As text: ``registry/repository:tag``,
+          ``registry/repository@digest``, a tag (``1.4.2``), a digest, an environment of the pipeline (``preprod``: what
+          is live there), or what was live on a channel: ``prod~1`` (one change ago), ``prod#42`` (the move at this
+          position), ``prod@{2 hours ago}``. In ``tag@digest`` the digest counts, and a tag that points at another one
+          is a warning; a leading ``oci://`` is dropped. The name of a channel that the ledger knows is its live
+          digest, as is a ``Channel``; a ``Reference`` is never a channel.
+        - ``order``: the release's value in the order of releases, of the configured kind: a version, an RFC 3339 time
+          or a build number. By default the first of these: that of the source channel's log, that of the tag or the
+          annotations, that of the channel's own log. InvalidValueError VALUE_INVALID if no order is configured.
         - ``provenance``: the pipeline run and the actor; they are written into the log.
         - ``idempotency_key``: 1 to 128 characters. The same request with the same key moves the channel once;
           a repetition returns the receipt of that move (``replayed``). A random key by default.
@@ -3056,8 +3981,9 @@ class Promoter:
         - ``expected``: the required digest of the tag before the move: a digest, ``absent`` or ``any`` (the
           default).
         - ``override``: names of guardrails whose refusal is ignored; they are recorded with the move, which needs a
-          ``reason``. ``ledger-complete`` is allowed in a ``bootstrap`` and a ``repair``, ``parts-present`` in a
-          ``rollback`` and a ``repair``. None by default.
+          ``reason``. ``forward-only`` is allowed in a ``promote``, ``not-rolled-back`` in a ``promote`` and a
+          ``bootstrap``, ``parts-present`` in a ``rollback`` and a ``repair``, ``ledger-complete`` in a ``bootstrap``
+          and a ``repair``. None by default.
         - ``on_conflict``: how to treat another move that comes first. ``wait`` (the default) waits for it, and
           continues if the live digest is still the same; ``requeue`` waits, reads again and evaluates the policy
           again; ``fail`` gives up at once.
@@ -3139,7 +4065,7 @@ class Promoter:
         self,
         /,
         channel: str | Channel,
-        to: str | Digest | None = None,
+        to: str | Reference | Digest | Channel | None = None,
         *,
         provenance: Provenance,
         idempotency_key: str | IdempotencyKey | None = None,
@@ -3152,12 +4078,28 @@ class Promoter:
         """
         Points the channel back at the previous live digest. The registry must still have all its parts.
 
-        - ``to``: another release that was live here: its digest, its tag or label, or, as ``prod#42``, the digest
-          that the move at this position made live. After a rollback, the next rollback must name its target.
+        - ``to``: another release that was live here: its digest, its tag or label, or an expression as in ``promote``:
+          ``~2``, ``prod#42``. A word is first a release that was promoted here. After a rollback, the next rollback
+          must name its target.
 
         The terms and the errors are those of ``promote``, and ChannelError ROLLBACK_NO_TARGET (there is no earlier
         digest, it must be named, or it was never live here). Missing parts are the finding TARGET_INCOMPLETE, which
         names them; parts that could not be read are the warning TARGET_UNKNOWN.
+        """
+    def unblock(
+        self,
+        /,
+        release: str | Reference | Digest | Channel,
+        *,
+        reason: str,
+        provenance: Provenance,
+        only: str | Channel | None = None,
+    ) -> int:
+        """
+        Ends the block of a release in the log that has it. Returns the position of the new entry.
+
+        The arguments are those of ``block``. InvalidValueError VALUE_INVALID if that log does not block it: the message
+        names the channels whose logs do, for ``only``.
         """
     def unhold(self, /, channel: str | Channel, hold: int, *, reason: str, provenance: Provenance) -> int:
         """
@@ -3441,6 +4383,11 @@ class Receipt:
         invalid.
         """
     @property
+    def hold(self, /) -> int | None:
+        """
+        The id of the hold that stops promotions since this rollback (`AfterRollback`).
+        """
+    @property
     def live(self, /) -> Live:
         """
         The live digest now. After a replay, a later move may have set it.
@@ -3673,6 +4620,160 @@ class Reference:
     def tag(self, /) -> Tag | None:
         """
         The tag, unless it names a digest.
+        """
+
+@final
+class RegistryConfig:
+    """
+    The settings of a registry in a `tagwarden.toml`.
+    """
+    def __eq__(self, value: object, /) -> bool: ...
+    def __hash__(self, /) -> int: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __reduce__(self, /) -> tuple[Any, tuple[dict[str, Any]]]: ...
+    def __repr__(self, /) -> str: ...
+    @staticmethod
+    def from_dict(json: dict[str, Any]) -> RegistryConfig:
+        """
+        The record of what ``to_dict`` gave. KeyError if a field is missing, InvalidValueError if one is
+        invalid.
+        """
+    @property
+    def host(self, /) -> str:
+        """
+        Its `host[:port]`.
+        """
+    @property
+    def settle_ms(self, /) -> int | None:
+        """
+        How long it may answer an older value of a tag, in milliseconds; none if the file does not say.
+        """
+    def to_dict(self, /) -> dict[str, Any]:
+        """
+        The JSON of the core, to which fields are only ever added. What is None is left out.
+        """
+
+@final
+class ReleaseDiff:
+    """
+    The difference between two releases.
+
+    `docs/reference/cli.md` has its JSON. A part that is not known is absent; `notes` says why.
+    """
+    def __eq__(self, value: object, /) -> bool: ...
+    def __hash__(self, /) -> int: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __reduce__(self, /) -> tuple[Any, tuple[dict[str, Any]]]: ...
+    def __repr__(self, /) -> str: ...
+    @property
+    def between(self, /) -> MovesBetween | None:
+        """
+        The moves between both; absent if there is no channel on which both were live.
+        """
+    @property
+    def compare_url(self, /) -> str | None:
+        """
+        The page on which GitHub, GitLab or Gitea compares both revisions; absent if a revision is not known, if both
+        are of different repositories, or if the host is none of these.
+        """
+    @property
+    def files(self, /) -> tuple[FileDiff, ...] | None:
+        """
+        The files that differ, by path; absent if they are not known, and for what is no Flux artifact.
+        """
+    @staticmethod
+    def from_dict(json: dict[str, Any]) -> ReleaseDiff:
+        """
+        The record of what ``to_dict`` gave. KeyError if a field is missing, InvalidValueError if one is
+        invalid.
+        """
+    @property
+    def layers(self, /) -> LayerDifference | None:
+        """
+        The layers of all platforms; absent if they are not known.
+        """
+    @property
+    def new(self, /) -> ReleaseFacts:
+        """
+        The release that is compared.
+        """
+    @property
+    def notes(self, /) -> tuple[str, ...]:
+        """
+        The parts that are not known, and why.
+        """
+    @property
+    def old(self, /) -> ReleaseFacts:
+        """
+        The release that is compared with.
+        """
+    @property
+    def platforms(self, /) -> PlatformDifference | None:
+        """
+        The platforms, such as `linux/arm64`; absent if they are not known, and for what has none.
+        """
+    def to_dict(self, /) -> dict[str, Any]:
+        """
+        The JSON of the core, to which fields are only ever added. What is None is left out.
+        """
+
+@final
+class ReleaseFacts:
+    """
+    One of the compared releases.
+    """
+    def __eq__(self, value: object, /) -> bool: ...
+    def __hash__(self, /) -> int: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __reduce__(self, /) -> tuple[Any, tuple[dict[str, Any]]]: ...
+    def __repr__(self, /) -> str: ...
+    @property
+    def annotations(self, /) -> dict[str, str]:
+        """
+        Its annotations `org.opencontainers.image.{created,revision,source,version,url,title}` by their last word: those
+        of the manifest, or else those that its move recorded.
+        """
+    @property
+    def digest(self, /) -> Digest:
+        """
+        Its digest.
+        """
+    @property
+    def facts(self, /) -> Literal["registry", "record"]:
+        """
+        The place that its facts are from.
+
+        One of `registry`, `record`.
+        """
+    @staticmethod
+    def from_dict(json: dict[str, Any]) -> ReleaseFacts:
+        """
+        The record of what ``to_dict`` gave. KeyError if a field is missing, InvalidValueError if one is
+        invalid.
+        """
+    @property
+    def live(self, /) -> MadeLive | None:
+        """
+        The last committed move that made it live, on the channel that was named or beside it.
+        """
+    @property
+    def name(self, /) -> str:
+        """
+        The expression that named it.
+        """
+    @property
+    def release(self, /) -> str | None:
+        """
+        Its name for people, as it was recorded.
+        """
+    @property
+    def repository(self, /) -> Repository:
+        """
+        Its repository.
+        """
+    def to_dict(self, /) -> dict[str, Any]:
+        """
+        The JSON of the core, to which fields are only ever added. What is None is left out.
         """
 
 @disjoint_base

@@ -113,7 +113,7 @@ class PolicyRefusedError(TagwardenError):
 
 
 class ChannelError(TagwardenError):
-    """The state of the channel prevents the move: moved, busy, drifted, no rollback target. Nothing was moved."""
+    """The state of the channel prevents the move: moved, busy, drifted, no such release. Nothing was moved."""
 
 
 class MoveError(TagwardenError):
@@ -141,6 +141,7 @@ _AREAS: dict[str, type[TagwardenError]] = {
     "POLICY": PolicyRefusedError,
     "CHANNEL": ChannelError,
     "ROLLBACK": ChannelError,
+    "RELEASE": ChannelError,
     "IDEMPOTENCY": ChannelError,
     "MOVE": MoveError,
     "REGISTRY": RegistryError,
