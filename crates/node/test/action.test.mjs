@@ -5,11 +5,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { TestRegistry } from 'tagwarden'
+import { Config, OciRegistry, Promoter, Provenance, TestRegistry, packArtifact, pushArtifact } from 'tagwarden'
 import { audited, current, history } from '../action/src/summary.mjs'
 import { moto, noMoto } from './servers.mjs'
 
 const bundle = fileURLToPath(new URL('../action/dist/index.mjs', import.meta.url))
+const data = fileURLToPath(new URL('../../../tests/data/podinfo', import.meta.url))
 const docs = fileURLToPath(new URL('../../../docs/guides/github-action.md', import.meta.url))
 
 /** The runner's variables for a run that the Action reads. */
@@ -19,7 +20,7 @@ const RUN = {
   GITHUB_SERVER_URL: 'https://github.com', GITHUB_REPOSITORY: 'acme/shop',
 }
 
-/** A registry that demands a login, with three releases, and a function that runs a step as the runner does. */
+/** A registry that demands a login, with three releases, and a function that runs a step as the runner does: in a workspace. */
 async function workflow(t) {
   const server = await TestRegistry.start({ user: 'ci', password: 'canary-7f3a91' })
   const home = await mkdtemp(join(tmpdir(), 'tagwarden-'))
@@ -34,7 +35,7 @@ async function workflow(t) {
     const given = { ledger: join(home, 'ledger'), username: 'ci', password: 'canary-7f3a91', ...inputs }
     const asked = Object.entries(given).map(([name, value]) => [`INPUT_${name.toUpperCase()}`, value])
     const env = { ...RUN, PATH: process.env.PATH, HOME: home, GITHUB_OUTPUT: output, GITHUB_STEP_SUMMARY: summary, ...Object.fromEntries(asked), ...environment }
-    const child = spawn(process.execPath, [bundle], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(process.execPath, [bundle], { cwd: home, env, stdio: ['ignore', 'pipe', 'pipe'] })
     let said = ''
     for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (said += text))
     const status = await new Promise((resolve) => child.on('close', resolve))
@@ -42,7 +43,7 @@ async function workflow(t) {
     const outputs = Object.fromEntries([...written.matchAll(/^(.+)<<(.+)\n([^]*?)\n\2$/gm)].map(([, name, , value]) => [name, value]))
     return { status, said, outputs, summary: await readFile(summary, 'utf8') }
   }
-  return { server, shop, prod: `${shop}:prod`, digests, step }
+  return { server, shop, prod: `${shop}:prod`, digests, home, step }
 }
 
 test('the Action promotes, refuses, rolls back, and finds drift', { timeout: 120_000 }, async (t) => {
@@ -60,11 +61,10 @@ test('the Action promotes, refuses, rolls back, and finds drift', { timeout: 120
     provider: 'github-actions', run_id: '4711', attempt: 1, url: 'https://github.com/acme/shop/actions/runs/4711', job: { id: 'release' },
   })
   assert.deepEqual([provenance.actor.id, provenance.commit, provenance.release, provenance.identity], ['ada', RUN.GITHUB_SHA, 'v1.4.2', undefined])
-  assert.equal(key, 'github-4711-release-__tagwarden-promote')
+  assert.equal(key, 'github-4711-1-release-__tagwarden-promote')
   assert.equal(server.memory.peek(shop, 'prod'), digests[1])
-  await shownInTheDocs(promoted.summary, server.host)
 
-  const again = await step({ command: 'promote', channel: prod, source: '1.4.2' }, { GITHUB_RUN_ATTEMPT: '2' })
+  const again = await step({ command: 'promote', channel: prod, source: '1.4.2' })
   assert.deepEqual([again.status, again.outputs.changed, again.outputs.seq], [0, 'false', '3'], again.said)
 
   const pipeline = `staging=${shop}:staging\nprod=${prod}`
@@ -77,14 +77,20 @@ test('the Action promotes, refuses, rolls back, and finds drift', { timeout: 120
 
   const back = await step({ command: 'rollback', channel: prod, reason: 'incident 7' })
   assert.deepEqual([back.status, back.outputs.digest, back.outputs['previous-digest']], [0, digests[0], digests[1]], back.said)
-  // The rerun of the promotion's job names the move that replaced it, its time, and the live digest.
-  const old = await step({ command: 'promote', channel: prod, source: '1.4.2' }, { GITHUB_RUN_ATTEMPT: '3' })
+  assert.match(back.summary, /\n### Changes\n[^]*\| between \| 1 move, \d+ seconds apart \|\n\| platforms \| 0 added, 0 gone, 1 the same \|\n\| layers \| 1 added, 1 gone, /)
+  // A repetition of the promotion's step names the move that replaced it, its time, and the live digest.
+  const old = await step({ command: 'promote', channel: prod, source: '1.4.2' })
   assert.equal(old.status, 1, old.said)
   assert.match(old.said, /::error title=IDEMPOTENCY_SUPERSEDED::/)
   assert.match(old.summary, /^## IDEMPOTENCY_SUPERSEDED\n/)
   for (const words of [
     `was committed (seq 3) and replaced by ${digests[0]} (seq 5: `, `run 4711, ada, at ${JSON.parse(back.outputs.live).at}`, 'a retry needs nothing more',
   ]) assert.ok(old.said.includes(words), `${words}: ${old.said}`)
+  assert.equal(server.memory.peek(shop, 'prod'), digests[0])
+  // Another attempt of the job is judged by what is live now: it would undo the rollback.
+  const rerun = await step({ command: 'promote', channel: prod, source: '1.4.2' }, { GITHUB_RUN_ATTEMPT: '2' })
+  assert.equal(rerun.status, 1, rerun.said)
+  assert.match(rerun.said, /::error title=not-rolled-back%3A ROLLED_BACK::/)
   assert.equal(server.memory.peek(shop, 'prod'), digests[0])
   const current = await step({ command: 'current', channel: prod })
   assert.deepEqual([current.status, current.outputs.digest, current.outputs.seq], [0, digests[0], '5'], current.said)
@@ -95,10 +101,10 @@ test('the Action promotes, refuses, rolls back, and finds drift', { timeout: 120
   assert.equal(sound.status, 0, sound.said)
   assert.match(sound.summary, /^## Audit: every tag is where the ledger says\n[^]*never` \| never recorded \|/)
   server.memory.pushImage(shop, 'prod', 3)
-  // Both wait until reads are settled. The rollback's digest is live, so the rerun of its job finds the drift.
+  // Both wait until reads are settled. The rollback's digest is live, so a repetition of its step finds the drift.
   const [audit, drifted] = await Promise.all([
     step({ command: 'audit' }),
-    step({ command: 'rollback', channel: prod, reason: 'incident 7' }, { GITHUB_RUN_ATTEMPT: '2' }),
+    step({ command: 'rollback', channel: prod, reason: 'incident 7' }),
   ])
   assert.equal(audit.status, 1)
   assert.match(drifted.summary, /^## CHANNEL_DRIFTED\n/, drifted.said)
@@ -111,7 +117,8 @@ test('the Action promotes, refuses, rolls back, and finds drift', { timeout: 120
 
   const unseen = { GITHUB_STEP_SUMMARY: '/nowhere/summary', GITHUB_RUN_ID: '4713' }
   server.memory.pushImage(shop, 'prod', 1)
-  const blind = await step({ command: 'promote', channel: prod, source: '1.4.2' }, unseen)
+  const terms = { override: 'not-rolled-back', reason: 'it was not the cause' }
+  const blind = await step({ command: 'promote', channel: prod, source: '1.4.2', ...terms }, unseen)
   assert.deepEqual([blind.status, blind.outputs.digest], [0, digests[1]], blind.said)
   assert.match(blind.said, /::warning::no summary: /)
 
@@ -119,6 +126,69 @@ test('the Action promotes, refuses, rolls back, and finds drift', { timeout: 120
     const unmasked = said.replace(/^::add-mask::.*$/gm, '')
     assert.doesNotMatch(unmasked + summary + JSON.stringify(outputs), /canary/)
   }
+})
+
+test('a tagwarden.toml that is named has the ledger, the channels and the policy', { timeout: 60_000 }, async (t) => {
+  const { server, prod, digests, home, step } = await workflow(t)
+  const config = join(home, 'shop.toml')
+  await writeFile(config, `
+    ledger = "configured"
+    [order]
+    by = "semver"
+    [[pipeline]]
+    environment = "prod"
+    channel = "${prod}"
+    policy = { forward-only = "refuse", after-rollback = "hold" }
+  `)
+  const given = { ledger: '', config, channel: 'prod' }
+  const first = await step({ ...given, command: 'bootstrap', source: '1.4.2' })
+  assert.equal(first.status, 0, first.said)
+  const older = await step({ ...given, command: 'promote', source: '1.4.1' })
+  assert.match(older.said, /::error title=forward-only%3A ORDER_OUTDATED::/)
+  const newer = await step({ ...given, command: 'promote', source: '1.4.1', order: '1.5.0' })
+  assert.deepEqual([newer.status, newer.outputs.digest], [0, digests[0]], newer.said)
+  const unknown = await step({ ...given, command: 'current', channel: 'staging' })
+  assert.match(unknown.said, /::error title=VALUE_INVALID::/)
+  const two = await step({ ...given, command: 'rollback', pipeline: `prod=${prod}` })
+  assert.match(two.said, /::error title=VALUE_INVALID::Promoter: pipeline: the config says it/)
+  const absent = await step({ ...given, command: 'current', config: join(home, 'absent.toml') })
+  assert.match(absent.said, /::error title=CONFIG_INVALID::/)
+})
+
+test('the guide has the summary of moves by a tagwarden.toml of the workspace', { timeout: 60_000 }, async (t) => {
+  const { server, shop, prod, home, step } = await workflow(t)
+  const registry = new OciRegistry({ credentials: { [server.host]: { user: 'ci', password: 'canary-7f3a91' } } })
+  for (const [release, podinfo, digit] of [['1.5.0', '6.14.0', '5'], ['1.5.1', '6.14.1', '6']]) {
+    const packed = await packArtifact(join(data, podinfo), {
+      source: 'https://github.com/acme/shop', revision: `main@sha1:${digit.repeat(40)}`, created: `2026-11-2${digit}T08:00:00Z`,
+    })
+    await pushArtifact(packed, registry, shop, release)
+  }
+  const file = join(home, 'tagwarden.toml')
+  await writeFile(file, `
+    ledger = "configured"
+    [[pipeline]]
+    environment = "prod"
+    channel = "${prod}"
+    policy = { after-rollback = "hold" }
+  `)
+  const given = { ledger: '', channel: 'prod' }
+  const first = await step({ ...given, command: 'bootstrap', source: '1.5.0' })
+  assert.equal(first.status, 0, first.said)
+  const promoted = await step({ ...given, command: 'promote', source: '1.5.1', release: 'v1.5.1' })
+  assert.equal(promoted.status, 0, promoted.said)
+  const promoter = new Promoter(registry, await Config.read(file).openLedger())
+  const until = new Date(Date.now() + 3_600_000)
+  await promoter.hold(prod, { reason: 'no releases during the sale', until, provenance: Provenance.manual('ben') })
+  const back = await step({ ...given, command: 'rollback', reason: 'incident 7' })
+  assert.equal(back.status, 0, back.said)
+
+  const plain = ({ summary }) => summary
+    .replaceAll(server.host, 'registry.example.com')
+    .replace(/\d{4}-\d\d-\d\dT[\d:]+\.\d+Z/g, '2026-11-27T09:30:00.000Z')
+    .replace(/\d+ seconds apart/, '2 days apart')
+  const shown = [...(await readFile(docs, 'utf8')).matchAll(/```markdown\n([^]*?)```/g)].map(([, block]) => block)
+  assert.deepEqual([plain(promoted), plain(back).split('### Findings')[0].trimEnd() + '\n'], shown)
 })
 
 /** Two runs of a step at once: the first put is so slow that the other run meets the open move. */
@@ -205,6 +275,8 @@ test('the summary shows a migrated log, holds and unknown channels', () => {
   ]
   const held = current({ channel: 'reg.io/a:prod', size: 7, holds })
   assert.match(held, /\| hold 3 \| promotions: incident 7 \(ada\) \|\n\| hold 6 \| all moves: an \\\| audit \(ben\) \|/)
+  const blocks = [{ channel: 'reg.io/a:dev', digest: 'sha256:0', reason: 'bad', provenance: { actor: { id: 'ada' } } }]
+  assert.match(current({ channel: 'reg.io/a:prod', size: 7, blocks }), /\| blocked \| `sha256:0` on `reg\.io\/a:dev`: bad \(ada\) \|/)
   const unknown = { channel: 'reg.io/a:prod', state: 'unknown', why: 'no route\r\nto www.evil.example' }
   assert.match(audited({ worst: 'unknown', channels: [unknown] }), /^## Audit: the worst is unknown\n[^]*\| unknown: no route to www\\\.evil\.example \| `–` \|/)
 })
@@ -237,10 +309,3 @@ test('a platform without a native half is an error that names it', { timeout: 60
   assert.equal(status, 1)
   assert.match(said, new RegExp(`^::error title=Error::this Action does not run on ${process.platform}-${process.arch}[a-z-]*: Cannot find module`))
 })
-
-/** Checks that the guide shows the promotion's summary, except for the host and the times. */
-async function shownInTheDocs(summary, host) {
-  const [, shown] = /```markdown\n([^]*?)```/.exec(await readFile(docs, 'utf8'))
-  const plain = summary.replaceAll(host, 'registry.example.com').replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '2026-11-24T09:30:00.000Z')
-  assert.equal(plain, shown)
-}

@@ -1,7 +1,7 @@
 /** Runs one command: its outputs for the workflow, and its summary for people. */
 
 import * as core from '@actions/core'
-import { Channel, OciRegistry, Promoter, Provenance, openLedger } from 'tagwarden'
+import { Channel, Config, OciRegistry, Promoter, Provenance, openLedger } from 'tagwarden'
 import { report } from './report.mjs'
 import { audited, current, goesOn, history, moved, retention } from './summary.mjs'
 
@@ -12,13 +12,29 @@ export async function command(given) {
   const moves = MOVES.includes(given.command)
   // Before the ledger is opened: a move without a run and an actor cannot be recorded.
   const provenance = moves ? Provenance.fromCi({ release: given.release }) : undefined
-  const ledger = await openLedger(given.ledger, { access: moves ? 'write' : 'read' })
-  const all = given.command === 'audit' && given.channels.length === 0
-  const asked = all ? { ...given, channels: await ledger.channels() } : given
-  const pipeline = given.pipeline.length > 0 ? given.pipeline : undefined
-  const promoter = new Promoter(registry(asked, all), ledger, { pipeline })
+  const config = configOf(given)
+  const access = moves ? 'write' : 'read'
+  const ledger = given.ledger ? await openLedger(given.ledger, { access }) : await config.openLedger({ access })
+  const named = given.channels.map((name) => (name.includes('/') ? name : (config.channel(name) ?? name)))
+  const all = given.command === 'audit' && named.length === 0
+  const asked = { ...given, config, channels: all ? await ledger.channels() : named }
+  const promoter = new Promoter(registry(asked, all), ledger, settings(asked))
   if (moves) return move(promoter, asked, provenance)
   return { current: look, history: past, audit, retention: plan }[given.command](promoter, asked)
+}
+
+/** The `tagwarden.toml` of the step: that of the input, else the one of the workspace, unless the step says the pipeline itself. */
+function configOf({ config, pipeline, ledger }) {
+  if (config !== undefined) return Config.read(config)
+  const found = pipeline.length > 0 ? undefined : Config.find(process.cwd())
+  if (found?.file === undefined && !ledger) throw new Error('Input required and not supplied: ledger')
+  return found ?? { channel: () => null }
+}
+
+/** The policy is that of the channel; every other channel of an audit is only looked at. The core refuses two pipelines. */
+function settings({ config, channels: [channel], pipeline: stages }) {
+  const pipeline = stages.length > 0 ? stages : undefined
+  return config.file !== undefined && channel !== undefined ? { config, channel, pipeline } : { pipeline }
 }
 
 /** Sends the login only to the host of the channel or repository that the workflow names. */
@@ -32,13 +48,13 @@ function registry({ username, password, channels, repository }, all) {
 
 async function move(promoter, given, provenance) {
   const channel = one(given)
-  const { idempotencyKey, reason, expected, override, onConflict, timeoutMs, to } = given
+  const { idempotencyKey, reason, expected, override, onConflict, timeoutMs, to, order } = given
   const terms = { provenance, idempotencyKey, reason, expected, override, onConflict, timeoutMs }
-  const source = sourceOf(given, channel)
+  const source = sourceOf(given)
   if (given.command === 'promote' && source === undefined) throw new Error('promote needs source or source-channel')
   const receipt = report(await {
-    promote: () => promoter.promote(channel, source, terms),
-    bootstrap: () => promoter.bootstrap(channel, { ...terms, source }),
+    promote: () => promoter.promote(channel, source, { ...terms, order }),
+    bootstrap: () => promoter.bootstrap(channel, { ...terms, source, order }),
     rollback: () => promoter.rollback(channel, { ...terms, to }),
   }[given.command]())
   for (const { why, code } of receipt.warnings) core.warning(`${channel}: ${why}`, { title: code })
@@ -50,7 +66,18 @@ async function move(promoter, given, provenance) {
     live: receipt.live,
     changed: receipt.result === 'committed' && receipt.previous_digest !== receipt.digest,
   }
-  return { outputs, summary: moved(receipt, await recent(promoter, channel, 5).catch(unread)), problems: [] }
+  const [events, state, changes] = await Promise.all([
+    recent(promoter, channel, 5).catch(unread('history', [])),
+    promoter.current(channel).then(report).catch(unread('holds', {})),
+    changed(promoter, channel, receipt).catch(unread('comparison', undefined)),
+  ])
+  return { outputs, summary: moved(receipt, events, state.holds, changes), problems: [] }
+}
+
+/** The comparison of the release with the one before it; undefined if nothing changed. */
+async function changed(promoter, channel, { result, previous_digest: previous, digest }) {
+  if (result !== 'committed' || previous === undefined || previous === digest) return undefined
+  return report(await promoter.diff(previous, digest, { channel }))
 }
 
 async function look(promoter, given) {
@@ -86,9 +113,9 @@ async function audit(promoter, { channels, parts }) {
   return { outputs: { report: found, changed: false }, summary: audited(found), problems }
 }
 
-async function plan(promoter, { repository }) {
+async function plan(promoter, { repository, config }) {
   if (!repository) throw new Error('retention needs a repository')
-  const found = report(await promoter.retentionPlan(repository))
+  const found = report(await promoter.retentionPlan(repository, { rule: config.retention }))
   const problems = found.blocked ? [`${repository}: nothing expires: ${found.blocked}`] : []
   return { outputs: { report: found, changed: false }, summary: retention(found), problems }
 }
@@ -98,10 +125,12 @@ async function recent(promoter, channel, limit) {
   return events.map(report)
 }
 
-/** Does not fail the step if the history for the summary cannot be read: the move was made. */
-function unread(error) {
-  core.warning(`no history: ${error.message}`)
-  return []
+/** Does not fail the step if a part of the summary cannot be read: the move was made. */
+function unread(part, instead) {
+  return (error) => {
+    core.warning(`no ${part}: ${error.message}`)
+    return instead
+  }
 }
 
 function one({ command, channels: [channel, ...more] }) {
@@ -109,13 +138,10 @@ function one({ command, channels: [channel, ...more] }) {
   return channel
 }
 
-/** Completes a bare tag or digest, or both, with the channel's repository. */
-function sourceOf({ source, sourceChannel }, channel) {
+/** The release, by the grammar of the core. */
+function sourceOf({ source, sourceChannel }) {
   if (source !== undefined && sourceChannel !== undefined) throw new Error('give source or source-channel, not both')
-  if (sourceChannel !== undefined) return new Channel(sourceChannel)
-  if (source === undefined || source.includes('/')) return source
-  const { repository } = new Channel(channel)
-  return source.includes(':') && !source.includes('@') ? `${repository}@${source}` : `${repository}:${source}`
+  return sourceChannel === undefined ? source : new Channel(sourceChannel)
 }
 
 function seen({ expected, observed, why }) {

@@ -7,8 +7,8 @@ const TERMS = ['pipeline', 'idempotency-key', 'reason', 'release', 'expected', '
 
 /** The inputs of each command, besides those that all commands take. */
 const TAKES = {
-  bootstrap: ['channel', 'source', 'source-channel', ...TERMS],
-  promote: ['channel', 'source', 'source-channel', ...TERMS],
+  bootstrap: ['channel', 'source', 'source-channel', 'order', ...TERMS],
+  promote: ['channel', 'source', 'source-channel', 'order', ...TERMS],
   rollback: ['channel', 'to', ...TERMS],
   current: ['channel'],
   history: ['channel', 'limit'],
@@ -18,7 +18,7 @@ const TAKES = {
 
 export function inputs() {
   const text = (name) => core.getInput(name) || undefined
-  const ledger = core.getInput('ledger', { required: true })
+  const ledger = core.getInput('ledger')
   const [username, password] = [text('username'), text('password')]
   // Mask a password wherever it is, even if it is not read from there.
   for (const secret of [password, ...secretsOf(ledger)].filter(Boolean)) core.setSecret(secret)
@@ -30,9 +30,9 @@ export function inputs() {
   if (idle !== undefined) throw new Error(`${idle}: ${command} does not take it, only ${takes.join(', ')}`)
   if (!username !== !password) throw new Error('username and password: give both or neither')
   const given = {
-    command, ledger, username, password,
+    command, ledger, username, password, config: text('config'),
     channels: core.getMultilineInput('channel'),
-    source: text('source'), sourceChannel: text('source-channel'), to: text('to'), repository: text('repository'),
+    source: text('source'), sourceChannel: text('source-channel'), order: text('order'), to: text('to'), repository: text('repository'),
     pipeline: core.getMultilineInput('pipeline').map(stage),
     reason: text('reason'), release: text('release'), expected: text('expected'), override: core.getMultilineInput('override'), onConflict: text('on-conflict'),
     timeoutMs: number('timeout', 180) * 1000, limit: number('limit', 10), parts: truth('parts'),
@@ -79,10 +79,14 @@ function truth(name) {
   return text === 'true'
 }
 
-/** The key of this step in this run, the same in each attempt. Undefined outside of a run: the core makes a random key. */
+/**
+ * The key of this step in this attempt of the run: a repeated step moves nothing twice, and a job that a person runs again is judged
+ * by what is live now. Undefined outside of a run: the core makes a random key.
+ */
 function ofRun(command) {
-  const { GITHUB_RUN_ID, GITHUB_JOB = '', GITHUB_ACTION = '' } = process.env
+  const { GITHUB_RUN_ID, GITHUB_RUN_ATTEMPT = '1', GITHUB_JOB = '', GITHUB_ACTION = '' } = process.env
   if (!GITHUB_RUN_ID) return undefined
-  const key = ['github', GITHUB_RUN_ID, GITHUB_JOB, GITHUB_ACTION, command].join('-')
-  return key.length <= 128 ? key : `github-${GITHUB_RUN_ID}-${String(Digest.of(Buffer.from(key))).slice(7, 71)}`
+  const run = `github-${GITHUB_RUN_ID}-${GITHUB_RUN_ATTEMPT}`
+  const key = [run, GITHUB_JOB, GITHUB_ACTION, command].join('-')
+  return key.length <= 128 ? key : `${run}-${String(Digest.of(Buffer.from(key))).slice(7, 71)}`
 }
