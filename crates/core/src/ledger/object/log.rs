@@ -96,7 +96,7 @@ impl Log {
     /// LEDGER_FORKED: one position was read with two different entries.
     pub(super) fn forked(&self, seq: u64, who: &str) -> Error {
         let why = format!(
-            "{who}: two writers were told that their entry stands there. The store, or a proxy before it, \
+            "{who}: two writers were told that their entry is stored at this position. The store, or a proxy before it, \
              does not honour conditional writes any more: stop every writer of this ledger; the object's earlier versions, \
              if the store keeps them, show both histories"
         );
