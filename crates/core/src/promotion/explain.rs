@@ -85,7 +85,11 @@ impl Effects {
             },
             Why::NotPinned => format!("{channel}: target and live digest could not be pinned{}", cause()),
             Why::PutRefused => format!("{channel}: the registry refused the put{}", cause()),
-            Why::Late => format!("{channel}: the time to live passed before a put came through{}", cause()),
+            Why::Late => format!(
+                "{channel}: the time to live passed before a put came through{}. `tagwarden audit {channel}` shows where \
+                 the tag points",
+                cause()
+            ),
             Why::Overwritten(observed) => format!(
                 "{channel} points at {} after the put: another writer overwrote it. Repair or adopt",
                 self.named(observed)

@@ -67,6 +67,21 @@ async fn target_of_two_closed_moves_is_put_right_by_the_command_that_the_log_nam
 }
 
 #[tokio::test(start_paused = true)]
+async fn move_whose_puts_were_all_lost_names_the_command_that_shows_the_tag() {
+    let w = world().bootstrapped().await;
+    let prod = w.prod.tag().clone();
+    w.registry.script_when(move |call| call.puts(&prod), [(); 9].map(|()| InjectedFault::Before));
+    let error = w.promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::MoveFailed, "{error}");
+    let said = format!("{}: the time to live passed before a put came through", w.prod);
+    let advice = format!(". `tagwarden audit {}` shows where the tag points", w.prod);
+    assert!(error.message().starts_with(&said) && error.message().ends_with(&advice), "{error}");
+    let outcome = w.promoter.history(&w.prod).next().await.unwrap().unwrap().outcome.unwrap().outcome;
+    assert_eq!((outcome.status, outcome.put), (Status::Aborted, PutStatus::Unknown));
+    assert!(outcome.error.unwrap().text.as_str().ends_with(&advice), "the log has it, too");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_takeover_that_cannot_be_written_gives_up_at_the_timeout() {
     let (w, ledger) = shared().await;
     dead(&w, &ledger).await;
