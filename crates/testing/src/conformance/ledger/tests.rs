@@ -1,8 +1,11 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
+use bytes::Bytes;
+
 use super::*;
-use tagwarden::ledger::MemoryLedger;
+use tagwarden::Channel;
+use tagwarden::ledger::{Appended, MemoryLedger};
 
 /// The defect of a broken ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
