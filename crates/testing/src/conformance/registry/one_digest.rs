@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Case, Verdict, tag};
+use super::case::{Case, Verdict, tag};
 use crate::TestImage;
 use tagwarden::registry::Manifest;
 use tagwarden::{Digest, Repository, Tag};

@@ -2,8 +2,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::{InjectedFault, MemoryRegistry, RandomFaults, ReadFault, UntaggedPolicy};
-use tagwarden::Error;
-use tagwarden::{Reference, Target};
+use tagwarden::registry::{MANIFEST_TYPES, Manifest, Put};
+use tagwarden::{Digest, Error, ErrorKind, Reference, Tag, Target};
 
 /// The defect of a broken adapter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
