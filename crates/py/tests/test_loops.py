@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
 import gc
 import os
 import signal
-import subprocess
 import sys
-import textwrap
 import threading
-import time
 import weakref
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import pytest
 
@@ -25,39 +20,17 @@ from tagwarden import (
     Digest,
     Facts,
     Finding,
-    InvalidValueError,
     LedgerError,
     Manifest,
     MemoryRegistry,
-    PolicyRefusedError,
     Promoter,
     Repository,
     Tag,
-    TagwardenError,
     Times,
 )
-from written import SHOP, Hoard, Shelf, bootstrapped, stocked, until
+from written import SHOP, AsyncShelf, Hoard, Shelf, bootstrapped, until, within
 
 QUICK = Times(ttl=5, grace=0.5, quiet=0.5, put=0.5)
-
-
-class AsyncShelf:
-    """A ledger of lists, written with coroutines."""
-
-    def __init__(self, shelf: Shelf | None = None) -> None:
-        self.shelf = shelf or Shelf()
-
-    async def size(self, channel: Channel) -> int:
-        return self.shelf.size(channel)
-
-    async def read(self, channel: Channel, start: int, limit: int) -> Sequence[bytes]:
-        return self.shelf.read(channel, start, limit)
-
-    async def append(self, channel: Channel, seq: int, entry: bytes) -> bool:
-        return self.shelf.append(channel, seq, entry)
-
-    async def channels(self) -> Sequence[Channel]:
-        return self.shelf.channels()
 
 
 class SlowHoard(Hoard):
@@ -74,26 +47,6 @@ def slow() -> tuple[SlowHoard, Shelf, list[Digest]]:
     hoard = SlowHoard()
     hoard.tags_of, hoard.manifests = quick.tags_of, quick.manifests
     return hoard, shelf, releases
-
-
-def within(seconds: float, work: Callable[[], Any]) -> Any:
-    """Returns the work's result or raises its exception; fails if it takes longer."""
-    ended: list[Any] = []
-
-    def run() -> None:
-        try:
-            ended.append((work(), None))
-        except BaseException as error:
-            ended.append((None, error))
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    assert ended, f"it has not ended after {seconds} s"
-    value, error = ended[0]
-    if error is not None:
-        raise error
-    return value
 
 
 def test_each_of_two_loops_runs_the_coroutines_of_its_own_calls() -> None:
@@ -330,59 +283,6 @@ def test_keyboard_interrupt_in_a_coroutine_ends_the_users_loop() -> None:
         within(20, lambda: asyncio.run(look()))
 
 
-def test_put_that_hangs_times_out() -> None:
-    class Hangs(Hoard):
-        hang = True
-
-        async def put(self, repository: Repository, tag: Tag, manifest: Manifest, timeout: float) -> None:
-            if self.hang and str(tag) == "prod":
-                await asyncio.Event().wait()
-            await super().put(repository, tag, manifest, timeout)
-
-    hoard, shelf = Hangs(), Shelf()
-    releases = stocked(hoard)
-    times = Times(ttl=1, grace=0.1, quiet=0.1, put=0.1)
-    promoter = Promoter(hoard, shelf, times=times)
-    with pytest.raises(TagwardenError) as failed:
-        within(30, lambda: promoter.bootstrap(PROD, f"{SHOP}:1.0", provenance=ADA, timeout=2))
-    assert failed.value.code in {"MOVE_FAILED", "MOVE_INDETERMINATE"}, failed.value
-    hoard.hang = False
-    within(30, lambda: promoter.recover(PROD, provenance=ADA))
-    assert promoter.current(PROD).open is None
-    assert hoard.tags_of.get((SHOP, "prod")) in (None, releases[0])
-
-
-@pytest.mark.parametrize("kind", [Shelf, AsyncShelf])
-def test_read_that_hangs_times_out(kind: type[Any]) -> None:
-    class Hangs(kind):  # type: ignore[misc]
-        timeout = 0.2
-
-        def channels(self) -> Any:
-            return asyncio.sleep(60) if kind is AsyncShelf else time.sleep(60)
-
-    began = time.monotonic()
-    with pytest.raises(LedgerError, match="LEDGER_UNAVAILABLE: .*did not answer within 200 ms"):
-        within(20, Promoter(MemoryRegistry(), Hangs()).channels)
-    assert time.monotonic() - began < 5
-    Hangs.timeout = 0
-    with pytest.raises(InvalidValueError, match="CONFIG_INVALID: .*invalid timeout: 0"):
-        Promoter(MemoryRegistry(), Hangs())
-
-
-def test_guardrail_that_hangs_refuses(world: World) -> None:
-    class Ponders:
-        name = "ponders"
-        timeout = datetime.timedelta(milliseconds=200)
-
-        async def judge(self, facts: Facts) -> Finding:
-            await asyncio.sleep(60)
-            return Finding.passes("it is fine")
-
-    promoter = Promoter(world.registry, world.ledger, guardrails=[Ponders()], policy="own")
-    with pytest.raises(PolicyRefusedError, match="ponders: it did not answer within 200 ms"):
-        within(20, lambda: promoter.promote(PROD, f"{SHOP}:1.1", provenance=ADA))
-
-
 def test_forked_child_runs_coroutines() -> None:
     """The child has neither the threads nor the loop of its parent."""
     assert Promoter(MemoryRegistry(), AsyncShelf()).channels() == ()
@@ -395,66 +295,3 @@ def test_forked_child_runs_coroutines() -> None:
         finally:
             os._exit(ended)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-
-
-HANGS = """
-import asyncio, signal, sys, threading, time
-from tagwarden import AsyncPromoter, MemoryRegistry, Promoter
-
-# A parent that ignores SIGINT would make this process ignore it too.
-signal.signal(signal.SIGINT, signal.default_int_handler)
-
-class Shelf:
-    def size(self, channel): return 0
-    def read(self, channel, start, limit): return []
-    def append(self, channel, seq, entry): return True
-
-class Sleeps(Shelf):
-    def channels(self): print("begun", flush=True); time.sleep(60)
-
-class Awaits(Shelf):
-    async def channels(self): print("begun", flush=True); await asyncio.sleep(60)
-
-class Computes(Shelf):
-    def channels(self):
-        print("begun", flush=True)
-        while True: sum(range(1000))
-
-async def look():
-    await AsyncPromoter(MemoryRegistry(), ledger).channels()
-
-async def look_and_leave():
-    task = asyncio.create_task(look())
-    await asyncio.sleep(0.3)
-
-def quietly():
-    try: Promoter(MemoryRegistry(), ledger).channels()
-    except Exception: pass
-
-ledger = {kind}()
-{do}
-"""
-
-
-@pytest.mark.parametrize("kind", ["Sleeps", "Awaits", "Computes"])
-@pytest.mark.parametrize("do", ["Promoter(MemoryRegistry(), ledger).channels()", "asyncio.run(look())"])
-def test_sigint_ends_a_call_whose_backend_hangs(kind: str, do: str) -> None:
-    script = HANGS.replace("{kind}", kind).replace("{do}", do)
-    child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert child.stdout is not None and child.stdout.readline() == "begun\n"
-    child.send_signal(signal.SIGINT)
-    _, said = child.communicate(timeout=20)
-    assert said.rstrip().endswith("KeyboardInterrupt"), said
-    assert child.returncode in (1, -signal.SIGINT, 130), said
-
-
-@pytest.mark.parametrize("kind", ["Sleeps", "Awaits", "Computes"])
-@pytest.mark.parametrize(
-    "do", ["threading.Thread(target=quietly, daemon=True).start(); time.sleep(0.3)", "asyncio.run(look_and_leave())"]
-)
-def test_process_exits_while_a_backend_is_busy(kind: str, do: str) -> None:
-    script = HANGS.replace("{kind}", kind).replace("{do}", textwrap.dedent(do))
-    for _ in range(3):
-        ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=20)
-        assert (ran.returncode, ran.stdout) == (0, "begun\n"), ran.stderr
-        assert "FATAL" not in ran.stderr

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from conftest import ADA, PROD
 from tagwarden import Channel, Digest, Manifest, MemoryRegistry, Promoter, Reference, Repository, Tag
@@ -32,6 +34,25 @@ class Shelf:
 
     def channels(self) -> Sequence[Channel]:
         return list(self.logs)
+
+
+class AsyncShelf:
+    """A ledger of lists, written with coroutines."""
+
+    def __init__(self, shelf: Shelf | None = None) -> None:
+        self.shelf = shelf or Shelf()
+
+    async def size(self, channel: Channel) -> int:
+        return self.shelf.size(channel)
+
+    async def read(self, channel: Channel, start: int, limit: int) -> Sequence[bytes]:
+        return self.shelf.read(channel, start, limit)
+
+    async def append(self, channel: Channel, seq: int, entry: bytes) -> bool:
+        return self.shelf.append(channel, seq, entry)
+
+    async def channels(self) -> Sequence[Channel]:
+        return self.shelf.channels()
 
 
 class Hoard:
@@ -106,3 +127,23 @@ async def until(happens: Callable[[], bool]) -> None:
             return
         await asyncio.sleep(0.01)
     raise AssertionError("it did not happen within 10 s")
+
+
+def within(seconds: float, work: Callable[[], Any]) -> Any:
+    """Returns the work's result or raises its exception; fails if it takes longer."""
+    ended: list[Any] = []
+
+    def run() -> None:
+        try:
+            ended.append((work(), None))
+        except BaseException as error:
+            ended.append((None, error))
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    assert ended, f"it has not ended after {seconds} s"
+    value, error = ended[0]
+    if error is not None:
+        raise error
+    return value
