@@ -126,7 +126,7 @@ error_kinds! {
 
     /// The policy says no; every finding is in the error.
     PolicyRefused => "POLICY_REFUSED", Never, Refused;
-    /// Another move came first: what was planned is no longer what would happen.
+    /// Another move came first: the plan is stale.
     ChannelChanged => "CHANNEL_CHANGED", Replan, Refused;
     /// Another move is under way.
     ChannelBusy => "CHANNEL_BUSY", Later, Refused;
