@@ -106,7 +106,8 @@ pub(crate) struct TermsArgs {
     pub(crate) expected: Option<ExpectedDigest>,
     /// A guardrail whose refusal does not count, recorded with the move; needs --reason; may be given more than once:
     /// ledger-complete in a bootstrap or a repair, where another ledger governs the repository; parts-present in a rollback
-    /// or a repair, where the registry does not have all of the target. `override` of tagwarden.toml may limit it
+    /// or a repair, where the registry does not have all of the target; forward-only in a promotion to an older release;
+    /// not-rolled-back in a promotion or a bootstrap to one that a rollback left. `override` of tagwarden.toml may limit it
     #[arg(long = "override", value_name = "GUARDRAIL", requires = "reason")]
     pub(crate) overrides: Vec<Line>,
     /// The longest to wait for another's move of the channel; not with --on-conflict fail. Default: 3m
