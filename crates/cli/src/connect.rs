@@ -4,7 +4,7 @@ use std::env::VarError;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tagwarden::config::Config;
 use tagwarden::ledger::{Ledger, LedgerUrl, OpenMode};
@@ -14,7 +14,7 @@ use tagwarden::{Channel, Error, ErrorKind, Promoter, Result, Times};
 
 use crate::args::{Global, RegistryArgs};
 use crate::offline::Offline;
-use crate::progress::Progress;
+use crate::progress::{Progress, say};
 
 /// The settings that every command starts with.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub(crate) struct Setup {
     /// True if the answer is for a program.
     pub(crate) json: bool,
     ledger: Option<String>,
+    /// The ledgers that this command opened for writing.
+    opened: Mutex<Vec<Arc<dyn Ledger>>>,
 }
 
 impl Setup {
@@ -35,12 +37,26 @@ impl Setup {
                 return Err(Error::new(ErrorKind::ConfigInvalid, "TAGWARDEN_LEDGER: not UTF-8"));
             }
         };
-        Ok(Setup { config: Config::find(&here()?)?, json: global.json, ledger })
+        Ok(Setup { config: Config::find(&here()?)?, json: global.json, ledger, opened: Mutex::default() })
     }
 
     /// The ledger, opened for writing.
     pub(crate) async fn ledger(&self) -> Result<Arc<dyn Ledger>> {
-        self.ledger_url()?.open(OpenMode::Write).await
+        self.open(&self.ledger_url()?).await
+    }
+
+    /// The ledger at this address, opened for writing.
+    pub(crate) async fn open(&self, url: &LedgerUrl) -> Result<Arc<dyn Ledger>> {
+        let ledger = url.open(OpenMode::Write).await?;
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&ledger));
+        Ok(ledger)
+    }
+
+    /// Prints on standard error what the ledgers repaired by themselves.
+    pub(crate) fn say_repairs(&self) {
+        for ledger in &*self.opened.lock().unwrap_or_else(PoisonError::into_inner) {
+            ledger.notices().iter().for_each(|notice| say(&notice.to_string()));
+        }
     }
 
     /// The ledger, opened for reading: read permission is enough, and nothing is created.

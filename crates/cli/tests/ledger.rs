@@ -122,6 +122,18 @@ fn one_channel_migrates_alone_and_an_unknown_channel_is_an_error() {
 }
 
 #[test]
+fn torn_line_that_a_crash_left_is_cut_and_said() {
+    let world = with_two();
+    let whole = std::fs::read(world.log("dev")).unwrap();
+    std::fs::write(world.log("dev"), [&whole[..], b"{\"at\":"].concat()).unwrap();
+    let said = world.does(&["promote", "dev", "--source", "1.4.2"], 0);
+    let (dev, end) = (world.channel("dev"), whole.len());
+    let cut = format!("{dev}: cut 6 bytes at byte {end}: an append that never returned\n");
+    assert!(said.err.ends_with(&cut), "{}", said.err);
+    assert_eq!(world.does(&["hold", "dev", "--reason", "incident 7"], 0).err, "", "it is said once");
+}
+
+#[test]
 fn exported_ledger_can_be_imported() {
     let world = with_two();
     let done = world.json(&["ledger", "export", "backup"], 0);

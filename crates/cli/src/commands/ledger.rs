@@ -32,9 +32,9 @@ pub(super) async fn migrate(setup: &Setup, args: &MigrateArgs, style: Style) -> 
     let channels = named(setup, &args.channels, source.as_ref()).await?;
     if !args.dry_run {
         // Open for reading first, then for writing: opening for writing creates a directory that does not exist.
-        source = from.open(OpenMode::Write).await?;
+        source = setup.open(&from).await?;
     }
-    let target = target(&to, args.dry_run).await?;
+    let target = target(setup, &to, args.dry_run).await?;
     let provenance = crate::provenance::of(&args.who)?;
     let transfer = Migration::migrating(source, target, to.name()?, provenance).with_watch(progress());
     let transfer = match &args.reason {
@@ -72,7 +72,7 @@ pub(super) async fn import(setup: &Setup, args: &ImportArgs, style: Style) -> Re
     let url = setup.ledger_url()?;
     let source: Arc<dyn Ledger> = Arc::new(ledger::exports(&args.dir)?);
     let channels = named(setup, &args.channels, source.as_ref()).await?;
-    let transfer = Migration::copying(source, target(&url, args.dry_run).await?).with_watch(progress());
+    let transfer = Migration::copying(source, target(setup, &url, args.dry_run).await?).with_watch(progress());
     let surveys = surveys(&transfer, &channels).await?;
     let (from, to) = (args.dir.display().to_string(), url.to_string());
     if args.dry_run {
@@ -91,9 +91,9 @@ async fn named(setup: &Setup, names: &[String], ledger: &dyn Ledger) -> Result<V
 }
 
 /// The ledger to write to. In a dry run, a ledger that does not exist counts as empty.
-async fn target(url: &LedgerUrl, dry_run: bool) -> Result<Arc<dyn Ledger>> {
+async fn target(setup: &Setup, url: &LedgerUrl, dry_run: bool) -> Result<Arc<dyn Ledger>> {
     if !dry_run {
-        return url.open(OpenMode::Write).await;
+        return setup.open(url).await;
     }
     match url.open(OpenMode::Read).await {
         Err(error) if error.kind() == ErrorKind::LedgerAbsent => Ok(Arc::new(MemoryLedger::new())),

@@ -33,7 +33,14 @@ pub(crate) async fn run(cli: Cli, style: Style) -> Result<Answer> {
         },
         command => command,
     };
-    let setup = &Setup::new(&cli.global)?;
+    let setup = Setup::new(&cli.global)?;
+    let answer = with_ledger(&setup, command, style).await;
+    setup.say_repairs();
+    answer
+}
+
+/// Runs a command that works with the configuration, and mostly with its ledger.
+async fn with_ledger(setup: &Setup, command: Command, style: Style) -> Result<Answer> {
     match command {
         Command::Artifact(args) => match args.command {
             ArtifactCommand::Push(args) => artifact::push(&args).await,

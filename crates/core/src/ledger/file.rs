@@ -15,8 +15,6 @@ mod sim;
 #[cfg(test)]
 mod tests;
 
-pub use self::directory::{Repair, RepairNotice};
-
 use std::fmt;
 use std::io;
 use std::path::Path;
@@ -31,7 +29,7 @@ use self::disk::{Disk, FileMode, HostDisk};
 use self::log::Log;
 use super::name::FILE;
 use super::open_logs::OpenLogs;
-use super::{Appended, IndexStore, Ledger, OpenMode, Unacknowledged, lock};
+use super::{Appended, IndexStore, Ledger, OpenMode, Repair, RepairNotice, Unacknowledged, lock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::LogReport;
 use crate::value::Channel;
@@ -47,9 +45,9 @@ const MAX_LOGS: usize = 64;
 /// - An append takes the lock on `<channel>.lock`, writes the line in one write and syncs it (fdatasync) before it
 ///   returns; the directory is synced when a log begins. Several processes of one host may write; **network file
 ///   systems are not supported**, because their locks and syncs do not give these guarantees.
-/// - A *last* line that a crash cut short was never acknowledged. Readers do not see it. The next append cuts it and
-///   reports this in [`FileLedger::notices`]. A bad line before a good one stays in the file, and verification reports
-///   it.
+/// - A *last* line that a crash cut short was never acknowledged. Readers do not see it. The next append cuts it, and
+///   [`Ledger::notices`] says so; the last 1,024 notices are kept. A bad line before a good one stays in the file, and
+///   verification reports it.
 /// - After a failed sync, bytes that were not synced before do not count until they were cut, written again and synced.
 /// - Reads take no lock, and find a position in a long log without reading the complete log.
 /// - `index/` holds derived data; deleting it loses nothing.
@@ -108,11 +106,6 @@ impl FileLedger {
     /// The directory.
     pub fn dir(&self) -> &Path {
         &self.dir.path
-    }
-
-    /// The repairs that this ledger made since it was opened, oldest first; at most the last 1,024.
-    pub fn notices(&self) -> Vec<RepairNotice> {
-        lock(&self.dir.notices).iter().cloned().collect()
     }
 
     fn log(&self, channel: &Channel) -> Arc<Log> {
@@ -202,6 +195,10 @@ impl Ledger for FileLedger {
             log.append(seq, &bytes, deadline)
         })
         .await
+    }
+
+    fn notices(&self) -> Vec<RepairNotice> {
+        lock(&self.dir.notices).iter().cloned().collect()
     }
 
     async fn channels(&self) -> Result<Vec<Channel>> {

@@ -14,19 +14,21 @@ mod object;
 mod open_logs;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod repair;
 mod transfer;
 mod url;
 
 #[cfg(all(feature = "file", unix))]
 pub use export::{ExportedLog, export, exports, verify_file};
 #[cfg(all(feature = "file", unix))]
-pub use file::{FileLedger, Repair, RepairNotice};
+pub use file::FileLedger;
 pub use journal::{ChannelLog, Snapshot, Term};
 pub use memory::MemoryLedger;
 #[cfg(feature = "object-store")]
 pub use object::ObjectLedger;
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresLedger;
+pub use repair::{Repair, RepairNotice};
 pub use transfer::{Ending, Migration, MigrationPlan, MigrationProgress, MigrationResult};
 pub use url::{LedgerUrl, open_ledger};
 
@@ -111,6 +113,11 @@ pub trait Ledger: fmt::Debug + Send + Sync + 'static {
     /// clock. The deadlines of a move are compared with it: see `docs/internals/protocol.md`, *Clocks*.
     fn time(&self) -> Option<Timestamp> {
         None
+    }
+
+    /// The repairs that this ledger made by itself since it was opened, oldest first, for the operator. None by default.
+    fn notices(&self) -> Vec<RepairNotice> {
+        Vec::new()
     }
 
     /// Every channel that has a log, sorted.

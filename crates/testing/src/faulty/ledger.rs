@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::{Fault, Faults};
-use tagwarden::ledger::{Appended, IndexStore, Ledger, Term};
+use tagwarden::ledger::{Appended, IndexStore, Ledger, RepairNotice, Term};
 use tagwarden::{Channel, Result, Timestamp};
 
 /// A call of a [`FaultyLedger`].
@@ -147,6 +147,10 @@ impl Ledger for FaultyLedger {
 
     fn time(&self) -> Option<Timestamp> {
         self.time.as_ref().map(|time| time()).or_else(|| self.inner.time())
+    }
+
+    fn notices(&self) -> Vec<RepairNotice> {
+        self.inner.notices()
     }
 
     async fn search(&self, channel: &Channel, term: Term<'_>, size: u64) -> Result<Option<Vec<u64>>> {

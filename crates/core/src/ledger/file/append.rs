@@ -4,14 +4,13 @@ use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::directory::Repair;
 use super::disk::{DiskFile, FileMode};
 use super::lines;
 use super::log::{Known, Log};
 use super::mark::{End, Mark};
 use super::open::OpenLog;
 use crate::error::{Error, ErrorKind, Result};
-use crate::ledger::{Appended, OpenMode};
+use crate::ledger::{Appended, OpenMode, Repair};
 use crate::log::{DefectCode, MAX_ENTRY};
 
 impl Log {
