@@ -2038,28 +2038,28 @@ export interface Provenance {
 /** The parts of a provenance, as they are given. */
 export interface ProvenanceParts {
   /** The CI system of the pipeline; `manual` if none is given and no CI is found. */
-  provider?: string
+  provider?: Line
   /** The run's id there. */
-  runId?: string
+  runId?: Line
   /** Which attempt of the run, from 1. */
   attempt?: number
   /** Where people can read about the run. A user or password in it is left out. */
-  url?: string
+  url?: Line
   /** The provider's name of the pipeline. */
-  workflow?: string
+  workflow?: Line
   /** The job of the run. */
-  jobId?: string
+  jobId?: Line
   /** The job's name for people. */
-  jobName?: string
+  jobName?: Line
   /** Who asks. */
-  actor?: string
+  actor?: Line
   /**
    * By default `human` if the CI says that a person started exactly this run, in a terminal, and for the provider
    * `manual`; else `workload`.
    */
   actorKind?: ActorKind
   /** The source repository. */
-  repositoryUrl?: string
+  repositoryUrl?: Line
   /** The source commit. */
   commit?: Text<Commit>
   /** The release's name for people. */

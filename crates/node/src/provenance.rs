@@ -7,9 +7,9 @@ use napi::bindgen_prelude::{FromNapiValue, Unknown, sys};
 use napi_derive::napi;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
-use tagwarden::{Commit, Line, ReleaseLabel};
+use tagwarden::{Commit, Line, ReleaseLabel, Result};
 use tagwarden_bind::convert::to;
-use tagwarden_bind::provenance::{ProvenanceArgs, Surroundings, provenance as rebuilt};
+use tagwarden_bind::provenance::{Surroundings, build, job, provenance as rebuilt};
 
 use crate::args::in_camel_case;
 use crate::call::sync;
@@ -23,26 +23,26 @@ options! {
     #[derive(Default)]
     pub struct ProvenanceParts {
         /// The CI system of the pipeline; `manual` if none is given and no CI is found.
-        pub provider: Option<String>,
+        pub provider: Option<Line>,
         /// The run's id there.
-        pub run_id: Option<String>,
+        pub run_id: Option<Line>,
         /// Which attempt of the run, from 1.
         pub attempt: Option<u32>,
         /// Where people can read about the run. A user or password in it is left out.
-        pub url: Option<String>,
+        pub url: Option<Line>,
         /// The provider's name of the pipeline.
-        pub workflow: Option<String>,
+        pub workflow: Option<Line>,
         /// The job of the run.
-        pub job_id: Option<String>,
+        pub job_id: Option<Line>,
         /// The job's name for people.
-        pub job_name: Option<String>,
+        pub job_name: Option<Line>,
         /// Who asks.
-        pub actor: Option<String>,
+        pub actor: Option<Line>,
         /// By default `human` if the CI says that a person started exactly this run, in a terminal, and for the provider
         /// `manual`; else `workload`.
         pub actor_kind: Option<ActorKind>,
         /// The source repository.
-        pub repository_url: Option<String>,
+        pub repository_url: Option<Line>,
         /// The source commit.
         pub commit: Option<Text<Commit>>,
         /// The release's name for people.
@@ -50,22 +50,21 @@ options! {
     }
 }
 
-impl From<ProvenanceParts> for ProvenanceArgs {
-    fn from(parts: ProvenanceParts) -> ProvenanceArgs {
-        ProvenanceArgs {
-            provider: parts.provider,
-            run_id: parts.run_id,
-            attempt: parts.attempt,
-            url: parts.url,
-            workflow: parts.workflow,
-            job_id: parts.job_id,
-            job_name: parts.job_name,
-            actor: parts.actor,
-            actor_kind: parts.actor_kind.map(Into::into),
-            repository_url: parts.repository_url,
-            commit: parts.commit.map(|Text(commit)| commit),
-            release: parts.release.map(|Text(release)| release),
-        }
+impl ProvenanceParts {
+    fn core(self) -> Result<tagwarden::ProvenanceParts> {
+        let mut parts = tagwarden::ProvenanceParts::default();
+        parts.provider = self.provider;
+        parts.run_id = self.run_id;
+        parts.attempt = self.attempt;
+        parts.url = self.url;
+        parts.workflow = self.workflow;
+        parts.job = job(self.job_id, self.job_name).map_err(in_camel_case)?;
+        parts.actor = self.actor;
+        parts.actor_kind = self.actor_kind.map(Into::into);
+        parts.repository_url = self.repository_url;
+        parts.commit = self.commit.map(|Text(commit)| commit);
+        parts.release = self.release.map(|Text(release)| release);
+        Ok(parts)
     }
 }
 
@@ -77,9 +76,8 @@ pub fn provenance(
     terminal: bool,
     login: Option<String>,
 ) -> napi::Result<Provenance> {
-    let parts = ProvenanceArgs::from(parts.unwrap_or_default());
     let around = environment.map(|Variables(environment)| Surroundings { environment, terminal, login });
-    Ok(to(sync(parts.build(around).map_err(in_camel_case))?))
+    Ok(to(sync(parts.unwrap_or_default().core().and_then(|parts| build(parts, around)))?))
 }
 
 /// The provenance of a person outside of a CI.

@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 use serde::{Deserialize, Serialize};
-use tagwarden::{Job, Line};
+use tagwarden::{Job, Line, ProvenanceParts};
+use tagwarden_bind::args::parse;
 use tagwarden_bind::convert::{FromCore, to};
-use tagwarden_bind::provenance::{ProvenanceArgs, Surroundings};
+use tagwarden_bind::provenance::{Surroundings, build, job};
 
-use crate::args::{Number, Text, number, text};
+use crate::args::{Number, Text, number};
 use crate::error::Raises;
 use crate::host::{Json, Reduced, from_dict, shown, to_dict};
 use crate::record::methods;
@@ -35,13 +36,27 @@ impl Provenance {
     }
 }
 
-/// Defines the methods of the class, of which two take the parts of a provenance, each read by a function.
+/// Defines the methods of the class, of which two take the parts of a provenance, each read by a function. The job of the
+/// run is two arguments.
 macro_rules! provenance {
     (
         { $($part:ident: $type:ty = $read:path,)+ }
         { $($(#[$about:meta])* $getter:ident: $gives:ty = |$core:ident| $value:expr;)+ }
         $($own:tt)*
     ) => {
+        /// The parts, as they are given.
+        #[allow(clippy::too_many_arguments, reason = "each is a part")]
+        fn parts(
+            $($part: Option<$type>,)+
+            job_id: Option<Text>,
+            job_name: Option<Text>,
+        ) -> tagwarden::Result<ProvenanceParts> {
+            let mut parts = ProvenanceParts::default();
+            $(parts.$part = $read(stringify!($part), $part)?;)+
+            parts.job = job(line("job_id", job_id)?, line("job_name", job_name)?)?;
+            Ok(parts)
+        }
+
         methods! {
             Provenance {
                 /// A provenance of the given parts.
@@ -60,10 +75,13 @@ macro_rules! provenance {
                 /// value.
                 #[staticmethod]
                 #[allow(clippy::too_many_arguments, reason = "each is a part")]
-                #[pyo3(signature = (*, $($part = None),+))]
-                fn of($($part: Option<$type>),+) -> Raises<Provenance> {
-                    let args = ProvenanceArgs { $($part: $read(stringify!($part), $part)?),+ };
-                    Ok(Provenance(args.build(None)?))
+                #[pyo3(signature = (*, $($part = None,)+ job_id = None, job_name = None))]
+                fn of(
+                    $($part: Option<$type>,)+
+                    job_id: Option<Text>,
+                    job_name: Option<Text>,
+                ) -> Raises<Provenance> {
+                    Ok(Provenance(build(parts($($part,)+ job_id, job_name)?, None)?))
                 }
 
                 /// A provenance of the variables that the CI system sets, or of the terminal. Given parts take
@@ -82,14 +100,18 @@ macro_rules! provenance {
                 /// counts as not set. The other arguments and the errors are those of ``of``.
                 #[staticmethod]
                 #[allow(clippy::too_many_arguments, reason = "each is a part")]
-                #[pyo3(signature = (environment: "Mapping[str, str] | None" = None, *, $($part = None),+))]
+                #[pyo3(signature = (
+                    environment: "Mapping[str, str] | None" = None, *, $($part = None,)+ job_id = None, job_name = None
+                ))]
                 fn from_ci(
                     py: Python<'_>,
                     environment: Option<Bound<'_, PyAny>>,
-                    $($part: Option<$type>),+
+                    $($part: Option<$type>,)+
+                    job_id: Option<Text>,
+                    job_name: Option<Text>,
                 ) -> Raises<Provenance> {
-                    let args = ProvenanceArgs { $($part: $read(stringify!($part), $part)?),+ };
-                    Ok(Provenance(args.build(Some(surroundings(py, environment)?))?))
+                    let parts = parts($($part,)+ job_id, job_name)?;
+                    Ok(Provenance(build(parts, Some(surroundings(py, environment)?))?))
                 }
 
                 $(
@@ -116,8 +138,6 @@ provenance! {
         attempt: Number = number,
         url: Text = line,
         workflow: Text = line,
-        job_id: Text = line,
-        job_name: Text = line,
         repository_url: Text = line,
         commit: Commit = read_commit,
         release: ReleaseLabel = read_release,
@@ -167,8 +187,8 @@ provenance! {
 
 type Given<T> = tagwarden::Result<Option<T>>;
 
-fn line(_name: &str, given: Option<Text>) -> Given<String> {
-    Ok(text(given))
+fn line(name: &str, given: Option<Text>) -> Given<Line> {
+    given.map(|Text(text)| parse(name, &text)).transpose()
 }
 
 fn kind(_name: &str, given: Option<ActorKind>) -> Given<tagwarden::ActorKind> {

@@ -4165,11 +4165,11 @@ class Provenance:
         attempt: int | None = None,
         url: str | None = None,
         workflow: str | None = None,
-        job_id: str | None = None,
-        job_name: str | None = None,
         repository_url: str | None = None,
         commit: str | Commit | None = None,
         release: str | ReleaseLabel | None = None,
+        job_id: str | None = None,
+        job_name: str | None = None,
     ) -> Provenance:
         """
         A provenance of the variables that the CI system sets, or of the terminal. Given parts take
@@ -4226,11 +4226,11 @@ class Provenance:
         attempt: int | None = None,
         url: str | None = None,
         workflow: str | None = None,
-        job_id: str | None = None,
-        job_name: str | None = None,
         repository_url: str | None = None,
         commit: str | Commit | None = None,
         release: str | ReleaseLabel | None = None,
+        job_id: str | None = None,
+        job_name: str | None = None,
     ) -> Provenance:
         """
         A provenance of the given parts.
