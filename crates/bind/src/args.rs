@@ -21,12 +21,43 @@ pub fn parse<T: FromStr<Err = Error>>(name: &str, text: &str) -> Result<T> {
     text.parse().map_err(|error| wrong(name, error))
 }
 
-/// A duration in seconds; fractions are allowed. `unit` is that of the caller, in which the error shows it: `s` or
-/// `ms`.
-pub fn duration(name: &str, seconds: f64, unit: &str) -> Result<Duration> {
-    let shown = if unit == "ms" { seconds * 1000.0 } else { seconds };
-    let invalid = |_| Error::new(ErrorKind::ValueInvalid, format!("invalid {name}: {shown} {unit} is no duration"));
-    Duration::try_from_secs_f64(seconds).map_err(invalid)
+/// A duration of so many of this unit; fractions are allowed. VALUE_INVALID, with the name, for another number.
+pub fn duration(name: &str, number: f64, unit: Unit) -> Result<Duration> {
+    let invalid = || Error::new(ErrorKind::ValueInvalid, format!("invalid {name}: {number} is not {unit}"));
+    unit.duration(number).ok_or_else(invalid)
+}
+
+/// The unit in which a binding takes durations. As text it says which numbers it takes: `a number of seconds from 0 to
+/// …`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Python's.
+    Seconds,
+    /// Node's.
+    Milliseconds,
+}
+
+/// The longest duration in milliseconds, 2^53 − 1: the largest number that both languages count exactly.
+const MAX_MS: u64 = 9_007_199_254_740_991;
+
+impl Unit {
+    /// The duration of so many of this unit; fractions are allowed. None for another number.
+    pub fn duration(self, number: f64) -> Option<Duration> {
+        let seconds = match self {
+            Unit::Seconds => number,
+            Unit::Milliseconds => number / 1000.0,
+        };
+        Duration::try_from_secs_f64(seconds).ok().filter(|duration| *duration <= Duration::from_millis(MAX_MS))
+    }
+}
+
+impl fmt::Display for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unit::Seconds => write!(f, "a number of seconds from 0 to {}", MAX_MS / 1000),
+            Unit::Milliseconds => write!(f, "a number of milliseconds from 0 to {MAX_MS}"),
+        }
+    }
 }
 
 /// The times of a promoter. A time that is none has its default.

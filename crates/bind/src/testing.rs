@@ -14,7 +14,7 @@ use tagwarden_testing::{
 };
 use uuid::Uuid;
 
-use crate::args::{duration, parse, wrong};
+use crate::args::{Unit, duration, parse, wrong};
 
 /// A fault as a caller gives it: its name, and the fields that it needs. A field that it does not need is an error.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -116,7 +116,7 @@ impl Fault {
     }
 
     fn time(&mut self) -> Result<Duration> {
-        duration("time", needed("time", self.time.take())? / 1000.0, "ms")
+        duration("time", needed("time", self.time.take())?, Unit::Milliseconds)
     }
 
     fn status(&mut self) -> Result<u16> {

@@ -72,6 +72,8 @@ pub struct Wrong {
     /// The names of the parts that lead to the wrong one, the innermost first.
     path: Vec<String>,
     why: String,
+    /// True if the type is right and the value is not: the innermost name is then `invalid`.
+    invalid: bool,
     /// True for a TypeError.
     odd: bool,
 }
@@ -79,7 +81,7 @@ pub struct Wrong {
 impl Wrong {
     /// A value of a type that no argument has.
     pub fn odd(why: impl Display) -> Wrong {
-        Wrong { path: Vec::new(), why: why.to_string(), odd: true }
+        Wrong { path: Vec::new(), why: why.to_string(), invalid: false, odd: true }
     }
 
     /// The same, as a TypeError.
@@ -105,7 +107,10 @@ impl Wrong {
 
 impl Display for Wrong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.path.iter().rev().try_for_each(|name| write!(f, "{name}: "))?;
+        for (depth, name) in self.path.iter().enumerate().rev() {
+            let invalid = if depth == 0 && self.invalid { "invalid " } else { "" };
+            write!(f, "{invalid}{name}: ")?;
+        }
         f.write_str(&self.why)
     }
 }
@@ -147,6 +152,9 @@ impl de::Error for Wrong {
         match unexpected {
             Unexpected::Signed(number) => Wrong::custom(format!("{number} is negative")),
             Unexpected::Unsigned(number) => Wrong::custom(format!("{number} is too large")),
+            Unexpected::Float(number) => {
+                Wrong { invalid: true, ..Wrong::custom(format!("{number} is not {expected}")) }
+            }
             other => Wrong::custom(format!("{other} instead of {expected}")),
         }
     }

@@ -7,12 +7,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{DeserializeOwned, Deserializer, Error as _, MapAccess, Visitor};
+use serde::de::{DeserializeOwned, Deserializer, Error as _, MapAccess, Unexpected, Visitor};
 use tagwarden::policy::ExpectedDigest;
 use tagwarden::{
     AsWritten, Channel, Commit, Digest, Environment, IdempotencyKey, Line, Reference, ReleaseExpression, ReleaseLabel,
     ReleaseName, Repository, Result, Tag, Timestamp,
 };
+use tagwarden_bind::args::Unit;
 
 use crate::host::OrderValue;
 
@@ -115,9 +116,9 @@ pub struct Millis(pub Duration);
 
 impl<'de> Deserialize<'de> for Millis {
     fn deserialize<D: Deserializer<'de>>(from: D) -> std::result::Result<Millis, D::Error> {
-        let ms = f64::deserialize(from)?;
-        let wrong = |_| D::Error::custom(format!("{ms} is not a number of milliseconds"));
-        Duration::try_from_secs_f64(ms / 1000.0).map(Millis).map_err(wrong)
+        let (unit, ms) = (Unit::Milliseconds, f64::deserialize(from)?);
+        let wrong = || D::Error::invalid_value(Unexpected::Float(ms), &unit.to_string().as_str());
+        unit.duration(ms).map(Millis).ok_or_else(wrong)
     }
 }
 

@@ -88,7 +88,7 @@ test('a missing, wrong or unknown argument is named', async () => {
   )
   assert.equal(
     await message(promoter.promote(prod, `${repository}:1`, { provenance, timeoutMs: -1 })),
-    'promote: timeoutMs: -1 is not a number of milliseconds',
+    'promote: invalid timeoutMs: -1 is not a number of milliseconds from 0 to 9007199254740991',
   )
   await assert.rejects(promoter.current('shop:prod'), code('VALUE_INVALID'))
 })

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDelta, PyString};
 use tagwarden::policy::ExpectedDigest;
 use tagwarden::{ReleaseExpression, Result};
-use tagwarden_bind::args;
+use tagwarden_bind::args::{self, Unit};
 
 use crate::error::{Raise, mistaken};
 use crate::host::List;
@@ -136,9 +136,9 @@ impl Hash for Seconds {
 }
 
 impl Seconds {
-    /// The duration. VALUE_INVALID if it is negative or not finite.
+    /// The duration. VALUE_INVALID if it is negative, over 2^53 − 1 ms or not a number.
     pub(crate) fn get(self, name: &str) -> Result<Duration> {
-        args::duration(name, self.0, "s")
+        args::duration(name, self.0, Unit::Seconds)
     }
 }
 

@@ -45,7 +45,7 @@ def test_wrong_argument_is_a_type_or_value_error(world: World) -> None:
         world.promoter.promote(PROD, "reg.io/acme/shop:1.1", provenance=None)  # type: ignore[arg-type]
     with pytest.raises(InvalidValueError, match='on_conflict: "shove" is none of wait, requeue, fail'):
         world.promoter.promote(PROD, "reg.io/acme/shop:1.1", provenance=ADA, on_conflict="shove")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="no duration"):
+    with pytest.raises(ValueError, match=r"invalid timeout: -1 is not a number of seconds from 0 to 9007199254740$"):
         world.promoter.recover(PROD, provenance=ADA, timeout=-1)
     with pytest.raises(InvalidValueError, match=r"actor: .*invisible character U\+200B at byte 2"):
         Provenance.of(run_id="7", actor="ad\u200ba")
