@@ -78,7 +78,8 @@ pub enum Unacknowledged {
 /// The place where logs are stored.
 ///
 /// # Requirements
-/// Each requirement is tested by a function of `conformance::ledger` of the crate `tagwarden-testing`. The requirements hold for each channel:
+/// Each requirement is tested by a function of `conformance::ledger` of the crate `tagwarden-testing`. The requirements
+/// hold for each channel:
 /// - **Append-if-next.** `append(channel, seq, bytes)` stores the bytes at that position if and only if it is the next
 ///   one.
 /// - **One order.** Appends are serialisable across tasks, processes and (where the backend says so) machines.
@@ -173,7 +174,7 @@ pub trait IndexStore: fmt::Debug + Send + Sync {
 /// Default of [`IndexStore::every`], in entries, for ledgers where one entry is cheap to read.
 const EVERY: u64 = 256;
 
-/// Locks a mutex whose data are never half changed, so that a panic in another task does no harm.
+/// Locks a mutex, also after a panic in another task: the data of these mutexes are never half changed.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -70,7 +70,7 @@ enum Part {
 
 /// The registry's answer for one part.
 enum Found {
-    /// It is there. A manifest names parts of its own.
+    /// The part is in the registry. A manifest is read, because it names parts of its own.
     There(Option<Manifest>),
     Missing,
 }

@@ -54,8 +54,8 @@ line_value! {
 const MAX: usize = 1024;
 
 impl Line {
-    /// The nearest valid text to outside words that must be shown or recorded in any case. Forbidden and invisible
-    /// characters become U+FFFD, text over 1,024 characters is cut and ends in `…`, and empty text becomes `-`.
+    /// The valid text that is nearest to words from outside, which must be shown or recorded in any case. Forbidden and
+    /// invisible characters become U+FFFD, text over 1,024 characters is cut and ends in `…`, and empty text becomes `-`.
     pub fn lossy(text: impl AsRef<str>) -> Line {
         let text = text.as_ref();
         let safe = |char| if is_forbidden(char) || is_invisible(char) { char::REPLACEMENT_CHARACTER } else { char };

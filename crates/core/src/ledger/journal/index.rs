@@ -1,5 +1,5 @@
-//! Look-ups of committed moves by key and digest, and the index: derived data with which a long log is not read from its
-//! first entry.
+//! Look-ups of committed moves by key and digest, and the index: derived data, so that a long log need not be read from
+//! its first entry.
 //!
 //! It is two named blobs of one form, each bound to a position of the log by the size and the leaf hash in its state:
 //!
@@ -70,7 +70,7 @@ pub(in crate::ledger) struct CommittedMove {
 }
 
 impl CommittedMove {
-    /// The move that is open now, for the time when it is committed.
+    /// The row of the open move, which counts once the move is committed.
     pub(super) fn of(open: &OpenMove) -> CommittedMove {
         CommittedMove { key: Term::Key(&open.key).hash(), target: Term::Target(&open.target).hash(), seq: open.seq }
     }
@@ -187,8 +187,8 @@ impl ChannelLog {
         Ok(())
     }
 
-    /// True if the ledger has a place for the index, and a log of `size` entries has so many after the first `stored`
-    /// that a blob is to be stored again.
+    /// True if a blob of the first `stored` entries of a log with `size` entries must be stored again. Never if the
+    /// ledger has no place for the index.
     pub(super) fn is_due(&self, size: u64, stored: u64) -> bool {
         self.ledger.index().is_some_and(|store| size.saturating_sub(stored) >= store.every())
     }

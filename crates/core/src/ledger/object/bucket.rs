@@ -12,7 +12,7 @@ use super::fault::Fault;
 use crate::backoff::Backoff;
 use crate::error::{Error, Result};
 
-/// The number of times that a request that changes nothing is sent before its error is returned.
+/// A request that changes nothing is sent so many times before its error is returned.
 const TRIES: u32 = 3;
 
 /// The pauses after an error that may pass, of reads and of appends.

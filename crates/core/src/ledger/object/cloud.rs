@@ -21,7 +21,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// that the server is closing.
 const IDLE_CONNECTION: Duration = Duration::from_secs(15);
 
-/// The store with a bucket, which `url` names. CONFIG_INVALID if the environment lacks a needed setting.
+/// The store that `url` names, and in it this bucket. CONFIG_INVALID if the environment lacks a needed setting.
 pub(super) fn connect(url: &LedgerUrl, bucket: &str, timeout: Duration) -> Result<Arc<dyn ObjectStore>> {
     let connector = Connector { tls: http::tls(Trust::Platform(Vec::new()))?, timeout };
     match url.scheme {

@@ -88,7 +88,7 @@ impl Log {
         self.missing(ErrorKind::LedgerCorrupt, seq, &format!("the log has {size} entries"))
     }
 
-    /// `kind`: the entry at `seq` does not exist, and `who` says that it should.
+    /// An error of this kind: the entry at `seq` does not exist, although `who` says that it does.
     pub(super) fn missing(&self, kind: ErrorKind, seq: u64, who: &str) -> Error {
         self.error(kind, seq, &format!("{} is not there, and {who}", self.keys.entry(seq)))
     }

@@ -30,11 +30,11 @@ pub(super) enum Asked {
 pub(super) enum Wrong {
     /// No fault.
     Not,
-    /// No effect, and an error that does not show this.
+    /// The request has no effect, and its error does not say so.
     Before,
-    /// The effect, and an error that does not show this.
+    /// The request has its effect, and its error does not say so.
     After,
-    /// The effect, and the answer that the object exists. A library that retries after a lost answer reports this.
+    /// The request has its effect, and the answer is that the object exists. A library that retries after a lost answer reports this.
     AfterTaken,
     /// No effect, and the answer that another writer is changing the object.
     Conflict,

@@ -1,4 +1,4 @@
-//! The connection settings of a store: the options of a ledger's URL. They never have a credential. A setting that is
+//! The connection settings of a store: the options of a ledger's URL. None of them is a credential. A setting that is
 //! absent comes from the environment, or has its default.
 
 use std::time::Duration;
