@@ -74,15 +74,16 @@ pub(crate) async fn read(registry: &dyn Registry, repository: &Repository, layer
         let Some(bytes) = bytes else {
             return Err(Error::new(ErrorKind::RegistryAbsent, format!("the registry does not have {digest}")));
         };
-        files.extend(unpack(&bytes, digest)?);
+        files.extend(unpack(&bytes, digest, MAX_SOURCE)?);
     }
     Ok(files)
 }
 
-fn unpack(layer: &[u8], digest: &Digest) -> Result<Files> {
+/// The files of a layer of at most this many bytes when it is unpacked.
+fn unpack(layer: &[u8], digest: &Digest, most: u64) -> Result<Files> {
     let bad = |why: &str| Error::new(ErrorKind::ManifestUnsupported, format!("the layer {digest}: {why}"));
     // A small layer may unpack to any length.
-    let mut archive = tar::Archive::new(MultiGzDecoder::new(layer).take(MAX_SOURCE));
+    let mut archive = tar::Archive::new(MultiGzDecoder::new(layer).take(most + 1));
     let mut files = Files::new();
     for entry in archive.entries().map_err(|e| bad(&e.to_string()))? {
         let mut entry = entry.map_err(|e| bad(&e.to_string()))?;
@@ -94,7 +95,11 @@ fn unpack(layer: &[u8], digest: &Digest) -> Result<Files> {
         entry.read_to_end(&mut content).map_err(|e| bad(&e.to_string()))?;
         files.insert(path.strip_prefix("./").map(str::to_owned).unwrap_or(path), content);
     }
-    Ok(files)
+    // An archive that is cut between two entries looks whole.
+    match archive.into_inner().limit() {
+        0 => Err(bad(&format!("it has more than {most} bytes when it is unpacked"))),
+        _ => Ok(files),
+    }
 }
 
 /// The files that differ, by path; with the unified diff of each if `unified` is set.
@@ -160,8 +165,26 @@ mod tests {
 
     #[test]
     fn layer_that_is_no_archive_is_an_error() {
-        let error = unpack(b"nonsense", &Digest::of(b"nonsense")).unwrap_err();
+        let error = unpack(b"nonsense", &Digest::of(b"nonsense"), MAX_SOURCE).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ManifestUnsupported);
         assert!(error.to_string().starts_with("the layer sha256:"), "{error}");
+    }
+
+    #[test]
+    fn layer_that_is_too_large_is_an_error_wherever_it_is_cut() {
+        let mut archive = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
+        for path in ["a", "b"] {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(512);
+            archive.append_data(&mut header, path, &[b'x'; 512][..]).unwrap();
+        }
+        let layer = archive.into_inner().unwrap().finish().unwrap();
+        let digest = Digest::of(&layer);
+        // Both entries have a header and a content of 512 bytes, and two empty blocks follow.
+        assert_eq!(unpack(&layer, &digest, 3072).unwrap().len(), 2);
+        for most in [1, 512, 1023, 1024, 1025, 1536, 2047] {
+            let error = unpack(&layer, &digest, most).map(|files| files.len()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ManifestUnsupported, "{most}");
+        }
     }
 }
