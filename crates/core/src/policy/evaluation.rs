@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::blocked::NotBlocked;
@@ -16,10 +15,10 @@ use super::mode::{GuardrailUse, Mode};
 use super::order::Order;
 use super::overrides::OverrideRule;
 use super::parts::PartsPresent;
-use super::refusal::Refusal;
+use super::refusal::{PolicyEvaluation, Refusal};
 use super::rolled_back::NotRolledBack;
 use crate::error::{Error, ErrorKind, Result};
-use crate::log::{Decision, Op, RecordedFinding, RecordedPolicy};
+use crate::log::{Op, RecordedPolicy};
 use crate::value::{ActorName, Channel, Digest, Line, Pipeline, Provenance, Timestamp};
 
 /// A list of guardrails, with a mode for each. All of them judge every move, in their order; one refusal refuses it.
@@ -273,48 +272,6 @@ fn judged(guardrail: &dyn Guardrail, facts: &Facts) -> Finding {
 fn words(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("it did not say why")
-}
-
-/// The judgement of a policy about one move.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct PolicyEvaluation {
-    /// The channel that was to move.
-    pub channel: Channel,
-    /// The policy that judged.
-    pub policy: RecordedPolicy,
-    /// The time of the judgement.
-    pub at: Timestamp,
-    /// The finding of each guardrail, in the policy's order.
-    pub findings: Vec<Finding>,
-}
-
-impl PolicyEvaluation {
-    /// The same judgement, with each refusal of the named guardrails turned into a warning.
-    #[must_use]
-    pub fn overriding(mut self, names: &BTreeSet<Line>) -> PolicyEvaluation {
-        for finding in &mut self.findings {
-            if finding.refuses() && names.contains(&finding.guardrail) {
-                *finding = finding.clone().into_warning("overridden");
-            }
-        }
-        self
-    }
-
-    /// True if nothing stops the move.
-    pub fn passes(&self) -> bool {
-        !self.findings.iter().any(Finding::refuses)
-    }
-
-    /// The decision for the intent, or the refusal if any finding refuses.
-    pub fn decide(self) -> Result<Decision, Refusal> {
-        if !self.passes() {
-            return Err(Refusal(Box::new(self)));
-        }
-        let findings = self.findings.into_iter().map(RecordedFinding::from).collect();
-        let (overrides, approvals, checks) = (Vec::new(), Vec::new(), Vec::new());
-        Ok(Decision { at: self.at, policy: self.policy, findings, overrides, approvals, checks })
-    }
 }
 
 #[cfg(test)]

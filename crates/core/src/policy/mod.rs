@@ -16,7 +16,7 @@ mod refusal;
 mod rolled_back;
 
 pub use blocked::NotBlocked;
-pub use evaluation::{Policy, PolicyEvaluation};
+pub use evaluation::Policy;
 pub use facts::{BlockedOn, ExpectedDigest, Facts, LeftBy, LiveHistory, LiveMove, Tagged, Upstream};
 pub use forward::ForwardOnly;
 pub use guardrail::{ExpectedState, Finding, Guardrail, NoHold, PromotionOrder, ProvenanceComplete, TargetReadable};
@@ -24,5 +24,5 @@ pub use mode::{GuardrailInfo, GuardrailUse, Mode};
 pub use order::{Order, OrderBy};
 pub use overrides::OverrideRule;
 pub use parts::PartsPresent;
-pub use refusal::Refusal;
+pub use refusal::{PolicyEvaluation, Refusal};
 pub use rolled_back::NotRolledBack;

@@ -1,16 +1,58 @@
-//! `Refusal`: a policy's refusal of a move, and its text.
+//! `PolicyEvaluation`: the judgement of a policy about one move; and `Refusal`, one that refuses.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Serialize;
 
 use super::blocked::NotBlocked;
-use super::evaluation::PolicyEvaluation;
 use super::facts::BlockedOn;
 use super::guardrail::{Finding, Guardrail, NoHold};
 use crate::error::{Error, ErrorKind, Retry};
-use crate::log::{ActiveBlock, ActiveHold, RecordedPolicy};
-use crate::value::{Channel, Timestamp};
+use crate::log::{ActiveBlock, ActiveHold, Decision, RecordedFinding, RecordedPolicy};
+use crate::value::{Channel, Line, Timestamp};
+
+/// The judgement of a policy about one move.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct PolicyEvaluation {
+    /// The channel that was to move.
+    pub channel: Channel,
+    /// The policy that judged.
+    pub policy: RecordedPolicy,
+    /// The time of the judgement.
+    pub at: Timestamp,
+    /// The finding of each guardrail, in the policy's order.
+    pub findings: Vec<Finding>,
+}
+
+impl PolicyEvaluation {
+    /// The same judgement, with each refusal of the named guardrails turned into a warning.
+    #[must_use]
+    pub fn overriding(mut self, names: &BTreeSet<Line>) -> PolicyEvaluation {
+        for finding in &mut self.findings {
+            if finding.refuses() && names.contains(&finding.guardrail) {
+                *finding = finding.clone().into_warning("overridden");
+            }
+        }
+        self
+    }
+
+    /// True if nothing stops the move.
+    pub fn passes(&self) -> bool {
+        !self.findings.iter().any(Finding::refuses)
+    }
+
+    /// The decision for the intent, or the refusal if any finding refuses.
+    pub fn decide(self) -> Result<Decision, Refusal> {
+        if !self.passes() {
+            return Err(Refusal(Box::new(self)));
+        }
+        let findings = self.findings.into_iter().map(RecordedFinding::from).collect();
+        let (overrides, approvals, checks) = (Vec::new(), Vec::new(), Vec::new());
+        Ok(Decision { at: self.at, policy: self.policy, findings, overrides, approvals, checks })
+    }
+}
 
 /// A policy's refusal of a move: a decision, not a failure. Nothing was written.
 ///
