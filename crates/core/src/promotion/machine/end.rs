@@ -1,6 +1,5 @@
 //! The end of a machine, and its reason.
 
-use super::windows::Replay;
 use crate::error::ErrorKind;
 use crate::log::Status;
 use crate::value::Digest;
@@ -43,6 +42,17 @@ pub(crate) enum End {
     },
     /// A read or an append failed before there was an intent or a takeover; the driver knows the error.
     Broken,
+}
+
+/// A committed move with the same key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Replay {
+    /// The position of its intent.
+    pub(crate) seq: u64,
+    /// The SHA-256 of its request.
+    pub(crate) request: Digest,
+    /// The digest that it made live.
+    pub(crate) target: Digest,
 }
 
 /// The reason why the machine did not complete the move.

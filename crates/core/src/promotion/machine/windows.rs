@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::ask::Ms;
-use super::end::Why;
+use super::end::{Replay, Why};
 use crate::log::{ChannelState, Deadlines, Ended, Mark, OpenMove};
 use crate::value::{Digest, Timestamp};
 
@@ -37,17 +37,6 @@ pub(crate) struct LogRead {
     pub(crate) first_read: FirstRead,
     /// This process's own settle time, in milliseconds.
     pub(crate) settle_ms: u64,
-}
-
-/// A committed move with the same key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Replay {
-    /// The position of its intent.
-    pub(crate) seq: u64,
-    /// The SHA-256 of its request.
-    pub(crate) request: Digest,
-    /// The digest that it made live.
-    pub(crate) target: Digest,
 }
 
 /// The clock difference between machines that is tolerated: 5 min, in milliseconds.
