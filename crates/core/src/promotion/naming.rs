@@ -2,13 +2,11 @@
 
 use super::inner::Inner;
 use super::past::{committed, live_at, move_at};
-use super::promoter::Promoter;
-use super::request::{BootstrapOptions, Operation};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Snapshot;
 use crate::log::{MoveRecord, MoveStatus, Source};
 use crate::value::{
-    Channel, ChannelName, Digest, PastStep, ReleaseExpression, ReleaseLabel, ReleaseName, Repository, Tag, Target,
+    Channel, ChannelName, Digest, PastStep, ReleaseExpression, ReleaseLabel, ReleaseName, Repository, Tag,
 };
 
 /// The subject of an expression that names none itself.
@@ -39,33 +37,7 @@ pub(super) struct NamedSource {
 /// The number of moves that one read backwards asks for.
 const PAGE: usize = 256;
 
-impl Promoter {
-    /// The digest that an expression names now; `channel` is the one that it is about. A tag is asked of the registry: none
-    /// if it does not exist. RELEASE_UNKNOWN if the record has no such release.
-    pub async fn digest_of(&self, channel: &Channel, release: &ReleaseExpression) -> Result<Option<Digest>> {
-        let inner = &self.inner;
-        match inner.source(&channel.into(), release).await?.source {
-            Source::Channel(from) => Ok(self.state(&from).await?.live),
-            Source::Reference(reference) => match reference.target() {
-                Target::Digest(digest) => Ok(Some(*digest)),
-                Target::Tag(tag) => inner.registry.resolve(reference.repository(), tag).await,
-            },
-        }
-    }
-}
-
 impl Inner {
-    /// The source of a promotion or a bootstrap of `home`; none for the other operations.
-    pub(super) async fn named(&self, home: &Channel, operation: &Operation) -> Result<Option<NamedSource>> {
-        match operation {
-            Operation::Promote(expression)
-            | Operation::Bootstrap(BootstrapOptions { source: Some(expression), .. }) => {
-                self.source(&home.into(), expression).await.map(Some)
-            }
-            _ => Ok(None),
-        }
-    }
-
     /// The source that an expression names.
     pub(super) async fn source(&self, home: &Home, expression: &ReleaseExpression) -> Result<NamedSource> {
         let (source, tag) = match expression {

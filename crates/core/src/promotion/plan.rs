@@ -127,7 +127,10 @@ impl Plan {
         operation: Operation,
         terms: MoveOptions,
     ) -> Result<Plan> {
-        let source = inner.named(channel, &operation).await?;
+        let source = match operation.source() {
+            Some(release) => Some(inner.source(&channel.into(), release).await?),
+            None => None,
+        };
         let terms = terms.of_source(source.as_ref());
         operation.check(channel, source.as_ref(), &terms, &inner.policy)?;
         inner.policy.permit_overrides(channel, &terms.overrides, &terms.provenance, inner.clock.now())?;

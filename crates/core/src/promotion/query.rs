@@ -8,10 +8,10 @@ use super::past::{HistoryPage, LiveAt, back, last_committed, live_at};
 use super::promoter::Promoter;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{
-    ActiveHold, Body, ChannelState, Hold, LogReport, MigratedTo, MoveRecord, OpenMove, PossiblyOpen, Unhold,
+    ActiveHold, Body, ChannelState, Hold, LogReport, MigratedTo, MoveRecord, OpenMove, PossiblyOpen, Source, Unhold,
 };
 use crate::policy::BlockedOn;
-use crate::value::{Channel, Digest, Line, Provenance, Timestamp};
+use crate::value::{Channel, Digest, Line, Provenance, ReleaseExpression, Target, Timestamp};
 
 /// The current state of a channel, as its log says.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -80,6 +80,19 @@ impl Promoter {
     /// The digest that was live before the last move that changed it.
     pub async fn previous(&self, channel: &Channel) -> Result<Option<Digest>> {
         Ok(self.state(channel).await?.previous)
+    }
+
+    /// The digest that an expression names now; `channel` is the one that it is about. A tag is asked of the registry: none
+    /// if it does not exist. RELEASE_UNKNOWN if the record has no such release.
+    pub async fn digest_of(&self, channel: &Channel, release: &ReleaseExpression) -> Result<Option<Digest>> {
+        let inner = &self.inner;
+        match inner.source(&channel.into(), release).await?.source {
+            Source::Channel(from) => Ok(self.state(&from).await?.live),
+            Source::Reference(reference) => match reference.target() {
+                Target::Digest(digest) => Ok(Some(*digest)),
+                Target::Tag(tag) => inner.registry.resolve(reference.repository(), tag).await,
+            },
+        }
     }
 
     /// Some moves of a channel, newest first, at most `limit` (at least 1). With `before`, only the moves whose intent

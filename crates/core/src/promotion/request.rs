@@ -157,6 +157,15 @@ impl Operation {
         }
     }
 
+    /// The release that a promotion or a bootstrap brings.
+    pub(super) fn source(&self) -> Option<&ReleaseExpression> {
+        match self {
+            Operation::Promote(source) => Some(source),
+            Operation::Bootstrap(first) => first.source.as_ref(),
+            Operation::Rollback(_) | Operation::Repair | Operation::Adopt => None,
+        }
+    }
+
     /// The log that a bootstrap continues.
     pub(super) fn predecessor(&self) -> Option<&Predecessor> {
         let Operation::Bootstrap(first) = self else { return None };
