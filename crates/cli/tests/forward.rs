@@ -231,3 +231,45 @@ fn value_that_no_order_expects_is_invalid() {
     let want = "order: \"next\" is not a semantic version, such as 1.4.2 (by = \"semver\") [VALUE_INVALID]";
     assert!(said.err.contains(want), "{}", said.err);
 }
+
+#[test]
+fn past_release_from_before_the_order_has_the_newest_value_of_its_log() {
+    let world = World::new();
+    let (preprod, prod) = (world.channel("preprod"), world.prod());
+    let environments = format!(
+        "[[pipeline]]\nenvironment = 'preprod'\nchannel = '{preprod}'\n\
+         [[pipeline]]\nenvironment = 'prod'\nchannel = '{prod}'\n"
+    );
+    world.config(&format!("ledger = 'ledger'\n{environments}"));
+    let json = world.json(&["bootstrap", "preprod", "--source", "1.4.1"], 0);
+    assert_eq!(json["move"]["intent"].get("order"), None);
+    let old = format!("preprod#{}", json["move"]["seq"].as_u64().unwrap());
+    world.config(&format!(
+        "ledger = 'ledger'\n[order]\nby = 'semver'\n{environments}policy = {{ forward-only = 'refuse' }}\n"
+    ));
+    for release in ["1.4.2", "1.4.1", "1.4.2"] {
+        world.does(&["promote", "preprod", "--source", release], 0);
+    }
+    world.does(&["bootstrap", "prod", "--source", "1.4.2"], 0);
+    let (code, _, why) = forward(&world.json(&["promote", "prod", "--source", &old], 3));
+    assert_eq!(code, "ORDER_OUTDATED");
+    assert!(why.starts_with("1.4.1 (semver) is older than 1.4.2 (semver), which is live"), "{why}");
+}
+
+#[test]
+fn tag_beside_a_digest_gives_a_value_only_if_it_points_there() {
+    let world = World::new();
+    configure(&world, "semver", "forward-only = 'refuse'");
+    world.does(&["bootstrap", "prod", "--source", "1.4.2"], 0);
+    push(&world, "old", 90, &[("org.opencontainers.image.version", "1.4.0")]);
+    // One of the tags points elsewhere, and one does not exist.
+    for tag in ["1.4.9", "3.0.0"] {
+        let source = format!("{tag}@{}", world.digest("old"));
+        let (code, _, why) = forward(&world.json(&["promote", "prod", "--source", &source], 3));
+        assert_eq!(code, "ORDER_OUTDATED", "{tag}");
+        assert!(why.starts_with("1.4.0 (semver) is older than "), "{why}");
+    }
+    let source = format!("1.4.9@{}", world.digest("1.4.9"));
+    let json = world.json(&["promote", "prod", "--source", &source], 0);
+    assert_eq!(json["move"]["intent"]["order"]["value"], "1.4.9");
+}

@@ -10,7 +10,7 @@ use super::past::back;
 use super::request::{LEDGER_COMPLETE, Operation};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::ChannelLog;
-use crate::log::{Body, CLOCK_TOLERANCE_MS, Op, RolledBack, Source, UpstreamLog};
+use crate::log::{Body, CLOCK_TOLERANCE_MS, Intent, Op, RolledBack, Source, UpstreamLog};
 use crate::policy::{BlockedOn, Facts, Finding, LeftBy, LiveHistory, PolicyEvaluation, Tagged, Upstream};
 use crate::registry::Manifest;
 use crate::value::{Digest, ReleaseLabel, Stage, Timestamp, or_nothing};
@@ -31,9 +31,8 @@ impl Run {
         let origin = self.origin(change.target).await?;
         self.label = self.release_label(origin.as_deref());
         let manifest = self.target(change.target).await?;
-        self.place = self.place(change.op, origin.as_deref(), manifest.as_ref())?;
-        let (facts, upstream) = self.facts(&read, lagging, &change, manifest.as_ref()).await?;
-        self.upstream = upstream;
+        let (facts, upstream) = self.facts(&read, lagging, &change, manifest.as_ref(), origin.as_deref()).await?;
+        (self.upstream, self.place) = (upstream, facts.place.clone());
         let mut judgement = self.effects.inner.policy.judge(&facts).overriding(&self.terms.overrides);
         judgement.findings.extend(self.warnings.clone());
         judgement.findings.extend(self.finding_of_a_put_again(&change).await?);
@@ -50,6 +49,7 @@ impl Run {
         lagging: bool,
         change: &Change,
         manifest: Option<&Manifest>,
+        origin: Option<&Intent>,
     ) -> Result<(Facts, Vec<UpstreamLog>)> {
         let Run { effects, operation, terms, .. } = self;
         let (inner, channel, state) = (&effects.inner, &effects.channel, &effects.state);
@@ -84,7 +84,7 @@ impl Run {
             facts.instead = inner.unblocked(channel, state.live.filter(|_| op == Op::Rollback)).await?;
         }
         facts.order = inner.policy.order();
-        facts.place = self.place.clone();
+        facts.place = self.place(change, origin, manifest, facts.tagged.as_ref()).await?;
         facts.live_move = self.live_move().await?;
         facts.left_by = self.left_by(target).await?;
         Ok((facts, logs))

@@ -1,13 +1,14 @@
 //! The place of a release among the others, which decides if a promotion goes forward.
 
 use super::driver::Run;
+use super::machine::Change;
 use super::past::last_committed;
 use super::request::MoveOptions;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Intent, Op, ReleaseOrder, Source};
-use crate::policy::{LiveMove, Order, OrderBy};
+use crate::policy::{LiveMove, Order, OrderBy, Tagged};
 use crate::registry::Manifest;
-use crate::value::{Line, Provenance, Target};
+use crate::value::{Channel, Digest, Line, Provenance, Target};
 
 /// The annotations of a manifest that name the run which built it: the number of the run, and its series.
 const BUILD_NUMBER: &str = "dev.tagwarden.build-number";
@@ -29,62 +30,68 @@ impl MoveOptions {
 }
 
 impl Run {
-    /// The place of the target among the releases. `origin` is the intent that made it live on the source channel or,
-    /// if there is no source channel, here. A rollback, a repair and an adoption copy its value. For the others, the
-    /// value is the first of these: the value that was given; that of the source channel's log, or of a past release; the
-    /// policy's kind of value, read from the source tag or the annotations; that of this channel's log.
-    pub(super) fn place(
+    /// The place of the target among the releases. A rollback, a repair and an adoption copy the value of `origin`, the
+    /// intent that made the target live here. For the others it is the first of these: the value that was given; that of
+    /// the source channel's log, also for a past release; the policy's kind of value, read from the source tag or the
+    /// annotations; that of this channel's log.
+    pub(super) async fn place(
         &self,
-        op: Op,
+        change: &Change,
         origin: Option<&Intent>,
-        target: Option<&Manifest>,
+        manifest: Option<&Manifest>,
+        tagged: Option<&Tagged>,
     ) -> Result<Option<ReleaseOrder>> {
-        let copied = origin.and_then(|intent| intent.order.clone());
-        if matches!(op, Op::Rollback | Op::Repair | Op::Adopt) {
-            return Ok(copied);
+        if matches!(change.op, Op::Rollback | Op::Repair | Op::Adopt) {
+            return Ok(origin.and_then(|intent| intent.order.clone()));
         }
         let configured = self.effects.inner.policy.order();
         if let Some(given) = self.terms.given_place(configured)? {
             return Ok(Some(given));
         }
         let Some(order) = configured else { return Ok(None) };
-        let copied = copied.filter(|copied| copied.by.as_str() == order.by().as_str());
-        let of_channel = self.past().is_some() || matches!(self.source(), Some(Source::Channel(_)));
-        Ok(match copied {
-            Some(copied) if of_channel => Some(copied),
-            copied => self.read_place(order, target).or(copied),
-        })
-    }
-
-    /// The value of this kind in the source tag or in the annotations of the release.
-    fn read_place(&self, order: Order, target: Option<&Manifest>) -> Option<ReleaseOrder> {
-        let annotations = target.map(|target| target.description().annotations).unwrap_or_default();
-        let annotation = |name: &str| annotations.get(name).cloned();
-        let read = |text: Option<String>, series| order.value(text?.as_str(), series).ok();
-        match order.by() {
-            OrderBy::Semver => {
-                let version = || read(annotation("org.opencontainers.image.version"), None);
-                read(self.source_tag(), None).or_else(version)
-            }
-            OrderBy::Created => read(annotation("org.opencontainers.image.created"), None),
-            OrderBy::BuildNumber => {
-                let series = annotation(BUILD_SERIES).and_then(|series| series.parse().ok());
-                read(annotation(BUILD_NUMBER), series)
-            }
-            OrderBy::Unordered => None,
+        let digest = &change.target;
+        if let Some(from) = self.source_channel()
+            && let Some(known) = self.recorded_place(from, digest, order).await?
+        {
+            return Ok(Some(known));
+        }
+        match read_place(order, manifest, self.source_tag(digest, tagged)) {
+            Some(read) => Ok(Some(read)),
+            None => self.recorded_place(&self.effects.channel, digest, order).await,
         }
     }
 
-    /// The tag by which the caller named the release.
-    fn source_tag(&self) -> Option<String> {
-        let named = match self.source()? {
+    /// The channel whose log the release is named by, its past included.
+    fn source_channel(&self) -> Option<&Channel> {
+        let named = self.named.as_ref()?;
+        match (&named.past, &named.source) {
+            (Some((channel, ..)), _) | (None, Source::Channel(channel)) => Some(channel),
+            (None, Source::Reference(_)) => None,
+        }
+    }
+
+    /// The value of this kind that a channel's log has for a digest: that of the last move which made it live and has
+    /// one. An earlier move may have been recorded before releases had an order.
+    async fn recorded_place(&self, channel: &Channel, digest: &Digest, order: Order) -> Result<Option<ReleaseOrder>> {
+        let by = order.by().as_str();
+        let has_one = |intent: &Intent| intent.order.as_ref().is_some_and(|known| known.by.as_str() == by);
+        let mut journal = self.effects.inner.journal(channel).lock_owned().await;
+        Ok(journal.made_live_by(digest, has_one).await?.and_then(|intent| intent.order))
+    }
+
+    /// The tag by which the caller named the release. A tag that was written beside a digest is a mere claim, so it counts
+    /// only if the registry confirms it.
+    fn source_tag(&self, digest: &Digest, tagged: Option<&Tagged>) -> Option<String> {
+        match self.source()? {
             Source::Reference(reference) => match reference.target() {
-                Target::Tag(tag) => Some(tag),
-                Target::Digest(_) => None,
+                Target::Tag(tag) => Some(tag.to_string()),
+                Target::Digest(_) => {
+                    let confirmed = tagged.filter(|tagged| tagged.answered == Some(*digest));
+                    confirmed.map(|tagged| tagged.tag.to_string())
+                }
             },
             Source::Channel(_) => None,
-        };
-        named.or(self.terms.tag.as_ref()).map(ToString::to_string)
+        }
     }
 
     /// The last committed move; none if no order is configured: then no guardrail asks for it.
@@ -96,6 +103,25 @@ impl Run {
         let log = self.effects.journal.lock().await.snapshot();
         let last = last_committed(&log).await?;
         Ok(last.map(|last| LiveMove { seq: last.seq, place: last.intent.order, provenance: last.intent.provenance }))
+    }
+}
+
+/// The value of this kind in the tag by which a release was named, or in its annotations.
+fn read_place(order: Order, target: Option<&Manifest>, tag: Option<String>) -> Option<ReleaseOrder> {
+    let annotations = target.map(|target| target.description().annotations).unwrap_or_default();
+    let annotation = |name: &str| annotations.get(name).cloned();
+    let read = |text: Option<String>, series| order.value(text?.as_str(), series).ok();
+    match order.by() {
+        OrderBy::Semver => {
+            let version = || read(annotation("org.opencontainers.image.version"), None);
+            read(tag, None).or_else(version)
+        }
+        OrderBy::Created => read(annotation("org.opencontainers.image.created"), None),
+        OrderBy::BuildNumber => {
+            let series = annotation(BUILD_SERIES).and_then(|series| series.parse().ok());
+            read(annotation(BUILD_NUMBER), series)
+        }
+        OrderBy::Unordered => None,
     }
 }
 

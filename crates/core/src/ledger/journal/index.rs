@@ -125,17 +125,30 @@ fn head(content: &[u8]) -> String {
 impl ChannelLog {
     /// The committed move with this key: the position of its intent, the digest of its request, and its target.
     pub async fn committed(&mut self, key: &IdempotencyKey) -> Result<Option<(u64, Digest, Digest)>> {
-        let found = self.last_committed(Term::Key(key)).await?;
+        let found = self.last_committed(Term::Key(key), |_| true).await?;
         Ok(found.map(|(seq, intent)| (seq, intent.request, intent.target.digest)))
     }
 
     /// The position of the intent of the last committed move that made `digest` live in this channel.
     pub async fn made_live(&mut self, digest: &Digest) -> Result<Option<u64>> {
-        Ok(self.last_committed(Term::Target(digest)).await?.map(|(seq, _)| seq))
+        Ok(self.last_committed(Term::Target(digest), |_| true).await?.map(|(seq, _)| seq))
     }
 
-    /// The last committed move with this value, among the entries that were read.
-    async fn last_committed(&mut self, term: Term<'_>) -> Result<Option<(u64, Box<Intent>)>> {
+    /// The intent of the last committed move that made `digest` live in this channel, among those that `wanted` accepts.
+    pub(crate) async fn made_live_by(
+        &mut self,
+        digest: &Digest,
+        wanted: impl Fn(&Intent) -> bool,
+    ) -> Result<Option<Box<Intent>>> {
+        Ok(self.last_committed(Term::Target(digest), wanted).await?.map(|(_, intent)| intent))
+    }
+
+    /// The last committed move with this value that `wanted` accepts, among the entries that were read.
+    async fn last_committed(
+        &mut self,
+        term: Term<'_>,
+        wanted: impl Fn(&Intent) -> bool,
+    ) -> Result<Option<(u64, Box<Intent>)>> {
         let ledger = Arc::clone(&self.ledger);
         let candidates = match ledger.search(&self.state.channel, term, self.state.size).await? {
             Some(found) => found,
@@ -147,6 +160,7 @@ impl ChannelLog {
         for seq in candidates {
             if let Some(Entry { body: Body::Intent(intent), .. }) = self.read(seq, 1).await?.pop()
                 && term.is_of(&intent)
+                && wanted(&intent)
             {
                 return Ok(Some((seq, intent)));
             }
