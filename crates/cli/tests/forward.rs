@@ -273,3 +273,15 @@ fn tag_beside_a_digest_gives_a_value_only_if_it_points_there() {
     let json = world.json(&["promote", "prod", "--source", &source], 0);
     assert_eq!(json["move"]["intent"]["order"]["value"], "1.4.9");
 }
+
+#[test]
+fn rollback_that_is_judged_too_can_be_overridden() {
+    let world = World::new();
+    configure(&world, "semver", "forward-only = { mode = 'refuse', ops = ['rollback'] }");
+    world.does(&["bootstrap", "prod", "--source", "1.4.1"], 0);
+    world.does(&["promote", "prod", "--source", "1.4.2"], 0);
+    let (code, ..) = forward(&world.json(&["rollback", "prod"], 3));
+    assert_eq!(code, "ORDER_OUTDATED");
+    world.does(&["rollback", "prod", "--override", "forward-only", "--reason", "incident 7"], 0);
+    assert_eq!(world.digest("prod"), world.digest("1.4.1"));
+}

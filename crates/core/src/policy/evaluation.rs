@@ -142,6 +142,15 @@ impl Policy {
         used.into_iter().flat_map(|used| &used.ops).filter(|op| !meant.contains(op)).copied().collect()
     }
 
+    /// The operations in which a refusal of a guardrail can be overridden by name: its own, and those that the policy
+    /// adds to what it judges. None if it cannot be overridden at all.
+    pub(crate) fn overridable(&self, guardrail: &dyn Guardrail) -> Vec<Op> {
+        match guardrail.info().overridable {
+            [] => Vec::new(),
+            own => own.iter().copied().chain(self.added_ops(guardrail)).collect(),
+        }
+    }
+
     /// The limits on overrides.
     pub fn overrides(&self) -> &OverrideRule {
         &self.overrides

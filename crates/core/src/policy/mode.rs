@@ -27,7 +27,8 @@ pub struct GuardrailInfo {
     pub modes: &'static [Mode],
     /// The operations that it is meant for. It judges no other, unless the policy adds one.
     pub ops: &'static [Op],
-    /// The operations in which its refusal can be overridden by name.
+    /// The operations in which its refusal can be overridden by name. If there are any, so it can be in those that a policy
+    /// adds.
     pub overridable: &'static [Op],
 }
 

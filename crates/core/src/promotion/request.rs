@@ -64,7 +64,7 @@ pub struct MoveOptions<P = Provenance> {
     pub expected: ExpectedDigest,
     /// The names of the guardrails whose refusal does not count; none by default. They are recorded with the move, and
     /// need a reason. [`LEDGER_COMPLETE`] can be one in a bootstrap and a repair, a guardrail of the policy in the
-    /// operations that its [`info`](crate::policy::Guardrail::info) names. The policy may limit them.
+    /// operations that its [`info`](crate::policy::Guardrail::info) names or that the policy adds. The policy may limit them.
     pub overrides: BTreeSet<Line>,
     /// The reaction to another move that comes first. By default the move waits, and goes on only if the live digest is
     /// still the same.
@@ -264,14 +264,14 @@ pub(super) fn stays_in(channel: &Channel, repository: &Repository) -> Result<()>
 }
 
 /// The guardrails that can be overridden, each with the operations in which it can.
-fn overridable(policy: &Policy) -> Vec<(&str, &'static [Op])> {
-    let ledger: (&str, &[Op]) = (LEDGER_COMPLETE, &[Op::Bootstrap, Op::Repair]);
-    let guardrails = policy.guardrails().iter().map(|guardrail| (guardrail.name(), guardrail.info().overridable));
+fn overridable(policy: &Policy) -> Vec<(&str, Vec<Op>)> {
+    let ledger = (LEDGER_COMPLETE, vec![Op::Bootstrap, Op::Repair]);
+    let guardrails = policy.guardrails().iter().map(|guardrail| (guardrail.name(), policy.overridable(&**guardrail)));
     [ledger].into_iter().chain(guardrails).filter(|(_, ops)| !ops.is_empty()).collect()
 }
 
 /// `ledger-complete can, in a bootstrap or a repair, and parts-present in a rollback or a repair`
-fn said(overridable: &[(&str, &[Op])]) -> String {
+fn said(overridable: &[(&str, Vec<Op>)]) -> String {
     let mut text = String::new();
     for (at, (guardrail, ops)) in overridable.iter().enumerate() {
         let ops: Vec<_> = ops.iter().map(|op| format!("a {}", op.as_str())).collect();
