@@ -280,8 +280,22 @@ fn rollback_that_is_judged_too_can_be_overridden() {
     configure(&world, "semver", "forward-only = { mode = 'refuse', ops = ['rollback'] }");
     world.does(&["bootstrap", "prod", "--source", "1.4.1"], 0);
     world.does(&["promote", "prod", "--source", "1.4.2"], 0);
-    let (code, ..) = forward(&world.json(&["rollback", "prod"], 3));
+    let (code, _, why) = forward(&world.json(&["rollback", "prod"], 3));
     assert_eq!(code, "ORDER_OUTDATED");
+    assert!(why.ends_with("(seq 3); to move to it all the same: --override forward-only --reason …"), "{why}");
+    // A rollback is refused as well, so a promotion does not name it.
+    let (_, _, why) = forward(&world.json(&["promote", "prod", "--source", "1.4.1"], 3));
+    assert!(why.ends_with("(seq 3); to promote it all the same: --override forward-only --reason …"), "{why}");
     world.does(&["rollback", "prod", "--override", "forward-only", "--reason", "incident 7"], 0);
     assert_eq!(world.digest("prod"), world.digest("1.4.1"));
+}
+
+#[test]
+fn override_that_the_policy_forbids_is_not_named() {
+    let world = World::new();
+    let policy = "forward-only = 'refuse'\noverride = { by = ['manual:grace'] }";
+    configure(&world, "semver", policy);
+    world.does(&["bootstrap", "prod", "--source", "1.4.2"], 0);
+    let (_, _, why) = forward(&world.json(&["promote", "prod", "--source", "1.4.1"], 3));
+    assert!(why.ends_with("); manual:ada may not override it, only manual:grace"), "{why}");
 }

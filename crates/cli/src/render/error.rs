@@ -67,7 +67,7 @@ fn hint(error: &Error) -> Option<String> {
         ErrorKind::ChannelBusy => "wait with --timeout TIME, or use --on-conflict requeue".to_owned(),
         ErrorKind::PolicyRefused if refused_by(error, "TARGET_INCOMPLETE") => {
             "push the missing parts again, or name another target; --override parts-present with --reason goes there all the \
-             same"
+             same, where the policy lets it be overridden"
                 .to_owned()
         }
         ErrorKind::PolicyRefused if refused_by(error, "CHANNEL_HELD") => {

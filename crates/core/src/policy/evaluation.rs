@@ -235,7 +235,7 @@ impl Policy {
             let meant: Vec<_> = ops.into_iter().map(Op::as_str).collect();
             return Finding::pass(guardrail.name(), format!("not judged: it is meant for {}", meant.join(", ")));
         }
-        let finding = judged(guardrail, facts);
+        let finding = self.with_ways(judged(guardrail, facts), guardrail, facts);
         match mode {
             Mode::Warn if finding.refuses() && !finding.in_every_mode => finding.into_warning("the policy only warns"),
             _ => finding,

@@ -6,6 +6,7 @@ use super::facts::{Facts, LiveHistory, LiveMove};
 use super::guardrail::{Finding, Guardrail};
 use super::mode::{GuardrailInfo, Mode};
 use super::order::{Order, OrderBy, compare};
+use super::way::Way;
 use crate::log::{Op, OrderValue, ReleaseOrder};
 use crate::value::Provenance;
 
@@ -23,35 +24,33 @@ impl ForwardOnly {
     fn unknown(order: Option<Order>, why: &str) -> Finding {
         match order.is_some_and(Order::is_required) {
             true => {
-                let why = format!("{why}. A value is required; to move all the same: {OVERRIDE}");
-                Finding::refuse(Self::NAME, "ORDER_UNKNOWN", why).in_every_mode()
+                let (why, ways) = (format!("{why}. A value is required"), vec![Way::Override("to move all the same")]);
+                Finding { ways, ..Finding::refuse(Self::NAME, "ORDER_UNKNOWN", why).in_every_mode() }
             }
             false => Finding::warn(Self::NAME, "ORDER_UNKNOWN", why),
         }
     }
 
     fn outdated(facts: &Facts, target: &ReleaseOrder, live: &ReleaseOrder, by: &LiveMove) -> Finding {
-        let back = match (facts.here, &facts.target) {
-            (LiveHistory::Earlier, Some(manifest)) => {
-                format!("to go back on purpose: tagwarden rollback {} --to {}; ", facts.channel, manifest.digest)
-            }
-            _ => String::new(),
+        let mut ways = match (facts.op, facts.here, &facts.target) {
+            (Op::Promote, LiveHistory::Earlier, Some(manifest)) => vec![Way::Rollback(manifest.digest)],
+            _ => Vec::new(),
         };
+        ways.push(Way::Override(match facts.op {
+            Op::Promote => "to promote it all the same",
+            _ => "to move to it all the same",
+        }));
         let why = format!(
-            "{} is older than {}, which is live: this is {}, and {} moved the live one (seq {}); {back}to promote it all \
-             the same: {OVERRIDE}",
+            "{} is older than {}, which is live: this is {}, and {} moved the live one (seq {})",
             said(target),
             said(live),
             run(&facts.provenance),
             run(&by.provenance),
             by.seq
         );
-        Finding::refuse(Self::NAME, "ORDER_OUTDATED", why)
+        Finding { ways, ..Finding::refuse(Self::NAME, "ORDER_OUTDATED", why) }
     }
 }
-
-/// The flags that override it.
-const OVERRIDE: &str = "--override forward-only --reason …";
 
 /// `1.4.2 (semver)`, `41 (build-number of acme/shop/build.yml)`
 fn said(order: &ReleaseOrder) -> String {
@@ -121,8 +120,11 @@ impl Guardrail for ForwardOnly {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::log::{ChannelState, TargetManifest, Verdict};
+    use crate::policy::{GuardrailUse, Policy};
     use crate::value::{Digest, Line};
 
     /// A promotion by ada over a release that bob moved, with these values of build 9 of a series and so on.
@@ -144,7 +146,10 @@ mod tests {
     }
 
     fn said_of(facts: &Facts) -> (Verdict, Option<String>, String) {
-        let finding = ForwardOnly.judge(facts);
+        let refuses = GuardrailUse { mode: Some(Mode::Refuse), ..GuardrailUse::default() };
+        let policy = Policy::new(Line::lossy("own"), vec![Arc::new(ForwardOnly)]).unwrap();
+        let policy = policy.with_use(ForwardOnly::NAME, refuses).unwrap();
+        let finding = policy.judge(facts).findings.remove(0);
         (finding.verdict, finding.code().map(str::to_owned), finding.why.to_string())
     }
 

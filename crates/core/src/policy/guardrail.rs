@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::facts::{ExpectedDigest, Facts, LiveHistory, Tagged, Upstream};
 use super::mode::{GuardrailInfo, Mode};
+use super::way::Way;
 use crate::error::Retry;
 use crate::log::{Op, RecordedFinding, Source, UpstreamLog, Verdict};
 use crate::value::{ActorKind, Line, Provenance, or_nothing};
@@ -76,13 +77,17 @@ pub struct Finding {
     /// True if it refuses also in the mode `warn`.
     #[serde(skip)]
     pub(super) in_every_mode: bool,
+    /// The ways to go on, which the policy adds to the reason.
+    #[serde(skip)]
+    pub(super) ways: Vec<Way>,
 }
 
 impl Finding {
     /// A pass: the guardrail has nothing against the move.
     pub fn pass(guardrail: &str, why: impl AsRef<str>) -> Finding {
         let (guardrail, why) = (Line::lossy(guardrail), Line::lossy(why));
-        Finding { guardrail, verdict: Verdict::Pass, code: None, why, retry: None, in_every_mode: false }
+        let (verdict, code, retry) = (Verdict::Pass, None, None);
+        Finding { guardrail, verdict, code, why, retry, in_every_mode: false, ways: Vec::new() }
     }
 
     /// A warning: it does not stop the move.

@@ -14,6 +14,7 @@ mod overrides;
 mod parts;
 mod refusal;
 mod rolled_back;
+mod way;
 
 pub use blocked::NotBlocked;
 pub use evaluation::Policy;

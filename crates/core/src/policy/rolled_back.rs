@@ -3,6 +3,7 @@
 use super::facts::{Facts, LeftBy};
 use super::guardrail::{Finding, Guardrail};
 use super::mode::GuardrailInfo;
+use super::way::Way;
 use crate::log::{Op, RolledBackCause};
 
 /// The last time that the target was live here, no rollback left it, and no promotion of it was aborted on purpose since
@@ -35,8 +36,8 @@ impl Guardrail for NotRolledBack {
         let why = format!("{} {by} run {run} of {provider} by {actor} (seq {seq}{reason})", target.digest);
         match facts.op {
             Op::Promote | Op::Bootstrap => {
-                let why = format!("{why}; to promote it all the same: --override not-rolled-back --reason …");
-                Finding::refuse(self.name(), "ROLLED_BACK", why)
+                let ways = vec![Way::Override("to promote it all the same")];
+                Finding { ways, ..Finding::refuse(self.name(), "ROLLED_BACK", why) }
             }
             Op::Rollback | Op::Repair | Op::Adopt => Finding::warn(self.name(), "ROLLED_BACK", why),
         }
@@ -45,8 +46,11 @@ impl Guardrail for NotRolledBack {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::log::{ChannelState, TargetManifest, Verdict};
+    use crate::policy::Policy;
     use crate::value::{Digest, Line, Provenance};
 
     fn facts(op: Op, cause: RolledBackCause) -> Facts {
@@ -63,7 +67,8 @@ mod tests {
     fn release_that_was_rolled_back_refuses_a_promotion_and_warns_otherwise() {
         let by =
             format!("{} was left by the rollback of run 7 of manual by eve (seq 9: incident 7)", Digest::of(b"next"));
-        let finding = NotRolledBack.judge(&facts(Op::Promote, RolledBackCause::Rollback));
+        let policy = Policy::new(Line::lossy("own"), vec![Arc::new(NotRolledBack)]).unwrap();
+        let finding = policy.judge(&facts(Op::Promote, RolledBackCause::Rollback)).findings.remove(0);
         let why = format!("{by}; to promote it all the same: --override not-rolled-back --reason …");
         assert_eq!((finding.verdict, finding.code()), (Verdict::Refuse, Some("ROLLED_BACK")));
         assert_eq!(finding.why.as_str(), why);
