@@ -6,7 +6,7 @@ use super::keys;
 use super::source::Item;
 use crate::error::Result;
 use crate::log::Op;
-use crate::policy::{GuardrailInfo, GuardrailUse, Mode, OverrideRule, Policy};
+use crate::policy::{ForwardOnly, GuardrailInfo, GuardrailUse, Mode, Order, OrderBy, OverrideRule, Policy};
 use crate::promotion::AfterRollback;
 use crate::value::{AsWritten, Channel, Environment, Line};
 
@@ -28,8 +28,8 @@ pub struct EnvironmentConfig {
 }
 
 impl EnvironmentConfig {
-    /// Reads one `[[pipeline]]`. Its policy has no pipeline and no order yet.
-    pub(super) fn read(item: Item<'_>) -> Result<EnvironmentConfig> {
+    /// Reads one `[[pipeline]]`. Its policy has no pipeline and no order yet; `order` is that of the file.
+    pub(super) fn read(item: Item<'_>, order: Option<Order>) -> Result<EnvironmentConfig> {
         let table = item.table(&keys::stage())?;
         let environment: Environment = table.needed("environment")?.parsed()?;
         let AsWritten(channel) = table.needed("channel")?.parsed()?;
@@ -41,9 +41,14 @@ impl EnvironmentConfig {
         let table = settings.table(&keys::policy())?;
         let mut policy = Policy::new(Line::lossy(environment.as_str()), standard.guardrails().to_vec())?;
         let mut guardrails = BTreeMap::new();
+        let ordered = order.is_some_and(|order| order.by() != OrderBy::Unordered);
         for (name, info) in keys::guardrails() {
             let Some(item) = table.get(&name) else { continue };
             let used = used(item, &name, &info)?;
+            // Without an order it would pass every release, and the file would promise what does not hold.
+            if name == ForwardOnly::NAME && used.mode != Some(Mode::Off) && !ordered {
+                return Err(item.bad("forward-only needs `[order]`"));
+            }
             policy = item.with(policy.with_use(&name, used.clone()))?;
             guardrails.insert(name, used);
         }

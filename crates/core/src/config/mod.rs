@@ -187,7 +187,7 @@ fn order(item: Item<'_>) -> Result<Order> {
 fn environments(item: Item<'_>, order: Option<Order>) -> Result<(Vec<EnvironmentConfig>, Option<Pipeline>)> {
     let (mut environments, mut stages, mut pipeline) = (Vec::new(), Vec::new(), None);
     for item in item.list()? {
-        let environment = EnvironmentConfig::read(item)?;
+        let environment = EnvironmentConfig::read(item, order)?;
         let EnvironmentConfig { environment: name, channel, .. } = &environment;
         stages.push(Stage { environment: name.clone(), channel: channel.clone() });
         // Made again for each environment, so that an error has the place of the second one of two.
