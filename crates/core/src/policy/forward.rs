@@ -97,7 +97,11 @@ impl Guardrail for ForwardOnly {
             Some(by) => by,
         };
         let Some(target) = &facts.place else {
-            let why = format!("the release has no value by {}: {}", by.as_str(), remedy(by));
+            let remedy = match facts.op {
+                Op::Promote | Op::Bootstrap => remedy(by),
+                Op::Rollback | Op::Repair | Op::Adopt => "the log of the channel has none",
+            };
+            let why = format!("the release has no value by {}: {remedy}", by.as_str());
             return Self::unknown(facts.order, &why);
         };
         let Some(live_move) = &facts.live_move else { return pass(format!("{} is the first release", said(target))) };
@@ -197,6 +201,14 @@ mod tests {
                 format!("{why}. A value is required; to move all the same: --override forward-only --reason …");
             assert_eq!(refused, (Verdict::Refuse, Some("ORDER_UNKNOWN".to_owned()), required));
         }
+    }
+
+    #[test]
+    fn value_that_only_a_promotion_can_give_is_not_asked_of_another_move() {
+        let mut facts = facts(OrderBy::Semver, false, None, value(OrderBy::Semver, "1.2.0", None));
+        facts.op = Op::Rollback;
+        let finding = ForwardOnly.judge(&facts);
+        assert_eq!(finding.why.as_str(), "the release has no value by semver: the log of the channel has none");
     }
 
     #[test]
