@@ -94,7 +94,9 @@ fn hint(error: &Error) -> Option<String> {
             format!("name {to} in --ledger, TAGWARDEN_LEDGER or tagwarden.toml")
         }
         ErrorKind::LedgerForeign => {
-            "use the other ledger; if it is lost, --override ledger-complete with --reason".to_owned()
+            "use the other ledger; if it is lost, --override ledger-complete with --reason, where the policy lets it be \
+             overridden"
+                .to_owned()
         }
         ErrorKind::LedgerCorrupt | ErrorKind::LedgerTruncated | ErrorKind::LedgerForked => {
             "`tagwarden verify` names the first entry that breaks a rule; do not edit the log".to_owned()

@@ -242,6 +242,11 @@ impl Policy {
         }
     }
 
+    /// The reason why this actor may not override the guardrail; none if the actor may.
+    pub(crate) fn forbids_override(&self, guardrail: &Line, provenance: &Provenance) -> Option<String> {
+        self.overrides.forbids(guardrail, &ActorName::of(provenance))
+    }
+
     /// Refuses overrides that the policy does not let this actor make (OVERRIDE_NOT_ALLOWED), one finding for each.
     pub(crate) fn permit_overrides(
         &self,
@@ -250,9 +255,8 @@ impl Policy {
         provenance: &Provenance,
         at: Timestamp,
     ) -> Result<(), Refusal> {
-        let actor = ActorName::of(provenance);
         let refused = |name: &Line| {
-            let why = self.overrides.forbids(name, &actor)?;
+            let why = self.forbids_override(name, provenance)?;
             Some(Finding::refuse(name.as_str(), "OVERRIDE_NOT_ALLOWED", why))
         };
         let findings: Vec<_> = names.iter().filter_map(refused).collect();

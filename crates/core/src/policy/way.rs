@@ -5,7 +5,7 @@ use super::facts::Facts;
 use super::guardrail::{Finding, Guardrail};
 use super::mode::Mode;
 use crate::log::Op;
-use crate::value::{ActorName, Digest, Line};
+use crate::value::{Digest, Line};
 
 /// A way to go on after a refusal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl Policy {
             Way::Rollback(to) => Some(format!("to go back on purpose: tagwarden rollback {} --to {to}", facts.channel)),
             Way::Override(purpose) => {
                 let name = Line::lossy(guardrail.name());
-                let forbidden = self.overrides().forbids(&name, &ActorName::of(&facts.provenance));
+                let forbidden = self.forbids_override(&name, &facts.provenance);
                 Some(forbidden.unwrap_or_else(|| format!("{purpose}: --override {name} --reason …")))
             }
         }

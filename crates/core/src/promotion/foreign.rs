@@ -11,7 +11,7 @@ use super::request::LEDGER_COMPLETE;
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::log::{Body, Entry};
 use crate::registry::{pin_tag, pinned};
-use crate::value::{Channel, Digest, Repository};
+use crate::value::{Channel, Digest, Line, Repository};
 
 /// The most pins that the error names.
 const NAMED: usize = 3;
@@ -33,9 +33,12 @@ impl Run {
             more => format!(" and {more} more"),
         };
         let noun = if foreign.len() == 1 { "a pin" } else { "pins" };
+        let forbidden =
+            self.effects.inner.policy.forbids_override(&Line::lossy(LEDGER_COMPLETE), &self.terms.provenance);
+        let lost = forbidden.unwrap_or_else(|| format!("override {LEDGER_COMPLETE} with a reason"));
         let message = format!(
             "{repository} has {noun} that no log of this ledger explains ({}{more}): another ledger governs it. Use that one; \
-             if it is lost, override {LEDGER_COMPLETE} with a reason",
+             if it is lost, {lost}",
             named.join(", ")
         );
         Err(Error::new(ErrorKind::LedgerForeign, message).with_context("channel", &self.effects.channel))

@@ -35,6 +35,21 @@ async fn foreign_pin_beside_own_ones_refuses_a_bootstrap() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn foreign_pin_names_no_override_that_the_policy_forbids() {
+    use std::collections::BTreeSet;
+
+    use crate::policy::OverrideRule;
+    let w = world();
+    w.pin(3).await;
+    let error = w.bootstrap_dev().await.unwrap_err();
+    assert!(error.to_string().ends_with("; if it is lost, override ledger-complete with a reason"), "{error}");
+    let limit = OverrideRule { allowed: Some(BTreeSet::new()), by: None };
+    let promoter = w.promoter.to_builder().policy(Policy::standard().with_overrides(limit)).build().unwrap();
+    let error = promoter.bootstrap(&dev()).source(w.release("1.0")).options(terms()).await.unwrap_err();
+    assert!(error.to_string().ends_with("; if it is lost, the policy lets no guardrail be overridden"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn foreign_pins_beyond_the_third_are_counted() {
     let w = world();
     for n in 0..5 {
