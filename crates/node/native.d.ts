@@ -537,10 +537,10 @@ export declare class Promoter {
   holds(channel: Text<Channel>, options?: Options | undefined | null): Promise<List<ActiveHold>>
   /**
    * Declares a release unfit: no promotion, rollback or repair goes to it, here and in every later environment. A
-   * tag is looked up now, and its digest is blocked. Returns the position of the block in the log; that of the
-   * earlier one if the digest is blocked there already. CONFIG_INVALID without `only` and without a pipeline;
-   * REGISTRY_ABSENT for a tag that does not exist; RELEASE_UNKNOWN if the record has no such release; CHANNEL_ABSENT
-   * as in `hold`.
+   * tag names what was promoted under it; VALUE_INVALID if it moved since. Returns the position of the block in the
+   * log; that of the earlier one if the digest is blocked there already. CONFIG_INVALID without `only` and without a
+   * pipeline; REGISTRY_ABSENT for a tag that does not exist; RELEASE_UNKNOWN if the record has no such release;
+   * CHANNEL_ABSENT as in `hold`.
    */
   block(release: Release, options: Options<BlockOptions>): Promise<Count>
   /**

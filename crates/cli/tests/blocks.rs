@@ -206,3 +206,31 @@ fn release_that_does_not_exist_cannot_be_blocked_by_its_tag() {
     let said = world.does(&["block", "1.4.1", "--only", &typo, "--reason", "typo"], 3);
     assert!(said.err.contains("cannot be blocked: the ledger has no log of it"), "{}", said.err);
 }
+
+#[test]
+fn name_that_was_pushed_again_blocks_nothing_and_names_the_digest_that_was_promoted() {
+    let world = world();
+    let (promoted, prod) = (world.digest("1.4.1"), world.channel("prod"));
+    let again = push_by_hand(&world, "1.4.1", 77);
+    let said = world.does(&["block", "1.4.1", "--reason", "it loses orders"], 2);
+    let command = |digest| format!("tagwarden block {digest} --reason …");
+    let want = format!("name the digest: {}; or {}", command(again), command(promoted));
+    assert!(said.err.contains(&want) && said.err.contains("[VALUE_INVALID]"), "{}", said.err);
+    let said = world.does(&["block", "1.4.1", "--only", "prod", "--reason", "it loses orders"], 2);
+    let want = format!("tagwarden block {promoted} --only {prod} --reason …");
+    assert!(said.err.contains(&want), "{}", said.err);
+
+    world.does(&["block", &promoted.to_string(), "--reason", "it loses orders"], 0);
+    let json = world.json(&["unblock", "1.4.1", "--reason", "the one that is blocked is meant"], 0);
+    assert_eq!(json["digest"], promoted.to_string());
+}
+
+#[test]
+fn name_whose_tag_is_gone_blocks_the_digest_that_was_promoted() {
+    let world = world();
+    let promoted = world.digest("1.4.1");
+    let repository = world.server.repository("acme/shop");
+    assert!(world.server.memory().delete_tag(&repository, &"1.4.1".parse().unwrap()));
+    let json = world.json(&["block", "1.4.1", "--reason", "it loses orders"], 0);
+    assert_eq!(json["digest"], promoted.to_string());
+}

@@ -211,10 +211,10 @@ impl Promoter {
     }
 
     /// Declares a release unfit: no promotion, rollback or repair goes to it, here and in every later environment. A
-    /// tag is looked up now, and its digest is blocked. Returns the position of the block in the log; that of the
-    /// earlier one if the digest is blocked there already. CONFIG_INVALID without `only` and without a pipeline;
-    /// REGISTRY_ABSENT for a tag that does not exist; RELEASE_UNKNOWN if the record has no such release; CHANNEL_ABSENT
-    /// as in `hold`.
+    /// tag names what was promoted under it; VALUE_INVALID if it moved since. Returns the position of the block in the
+    /// log; that of the earlier one if the digest is blocked there already. CONFIG_INVALID without `only` and without a
+    /// pipeline; REGISTRY_ABSENT for a tag that does not exist; RELEASE_UNKNOWN if the record has no such release;
+    /// CHANNEL_ABSENT as in `hold`.
     #[napi(catch_unwind)]
     pub fn block(&self, release: Release, options: Options<BlockOptions>) -> Promise<Count> {
         let BlockOptions { reason, provenance, only, url } = options.rest;
@@ -230,7 +230,7 @@ impl Promoter {
     pub fn unblock(&self, release: Release, options: Options<UnblockOptions>) -> Promise<Count> {
         let UnblockOptions { reason, provenance, only } = options.rest;
         self.ask(options.abort, |promoter| async move {
-            let (channel, digest) = promoter.block_target(only.as_deref(), &release.0).await?;
+            let (channel, digest) = promoter.unblock_target(only.as_deref(), &release.0).await?;
             promoter.unblock(&channel, Unblock { digest, reason, provenance }).await
         })
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tagwarden::log::{Block, Unblock};
-use tagwarden::{Channel, Digest, Error, ErrorKind, Promoter, Result, Times};
+use tagwarden::{Channel, Error, ErrorKind, Promoter, Result, Times};
 
 use crate::args::{BlockArgs, RegistryArgs, UnblockArgs};
 use crate::connect::{self, Setup};
@@ -12,8 +12,8 @@ use crate::{names, provenance};
 
 pub(super) async fn block(setup: &Setup, args: BlockArgs) -> Result<Answer> {
     let provenance = provenance::of(&args.who)?;
-    let asked = Asked::new(setup, args.only.as_deref(), &args.release, &args.registry).await?;
-    let Asked { channel, digest, promoter } = asked;
+    let Asked { channel, promoter } = Asked::new(setup, args.only.as_deref(), &args.registry).await?;
+    let (channel, digest) = promoter.block_target(Some(&channel), &args.release.parse()?).await?;
     let id = promoter.block(&channel, Block { digest, reason: args.reason, provenance, url: args.url }).await?;
     let (reached, mut live) = (reached(setup, &channel), Vec::new());
     for channel in &reached {
@@ -26,21 +26,20 @@ pub(super) async fn block(setup: &Setup, args: BlockArgs) -> Result<Answer> {
 
 pub(super) async fn unblock(setup: &Setup, args: UnblockArgs) -> Result<Answer> {
     let provenance = provenance::of(&args.who)?;
-    let asked = Asked::new(setup, args.only.as_deref(), &args.release, &args.registry).await?;
-    let Asked { channel, digest, promoter } = asked;
+    let Asked { channel, promoter } = Asked::new(setup, args.only.as_deref(), &args.registry).await?;
+    let (channel, digest) = promoter.unblock_target(Some(&channel), &args.release.parse()?).await?;
     promoter.unblock(&channel, Unblock { digest, reason: args.reason, provenance }).await?;
     render::unblocked(&channel, digest, &promoter.blocks(&channel).await?)
 }
 
-/// The channel whose log has the block, and the digest.
+/// The channel whose log has the block, and the promoter.
 struct Asked {
     channel: Channel,
-    digest: Digest,
     promoter: Promoter,
 }
 
 impl Asked {
-    async fn new(setup: &Setup, only: Option<&str>, release: &str, access: &RegistryArgs) -> Result<Asked> {
+    async fn new(setup: &Setup, only: Option<&str>, access: &RegistryArgs) -> Result<Asked> {
         let channel = match (only, setup.config.environments.first()) {
             (Some(text), _) => names::channel(&setup.config, text)?,
             (None, Some(first)) => first.channel.clone(),
@@ -53,8 +52,7 @@ impl Asked {
         let registry = Arc::new(connect::registry(access, channel.repository().registry())?);
         let ledger = setup.ledger().await?;
         let promoter = setup.promoter(registry, ledger, Times::default())?;
-        let (channel, digest) = promoter.block_target(Some(&channel), &release.parse()?).await?;
-        Ok(Asked { channel, digest, promoter })
+        Ok(Asked { channel, promoter })
     }
 }
 

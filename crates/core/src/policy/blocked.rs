@@ -21,6 +21,11 @@ impl NotBlocked {
         format!("{}; {help}", blocks.join("; "))
     }
 
+    /// The option that names the channel whose log has a block; none for the pipeline's first, which is the default.
+    pub(crate) fn only(channel: &Channel, first: Option<&Channel>) -> String {
+        if first == Some(channel) { String::new() } else { format!(" --only {channel}") }
+    }
+
     /// The warning of an audit about a live digest that is blocked while the tag points elsewhere.
     pub(crate) fn drifted(channel: &Channel, blocks: &[BlockedOn], instead: Option<Digest>) -> Finding {
         let help = format!("a repair to it is refused; {}", Self::way_out(channel, instead));

@@ -5,33 +5,48 @@ use std::collections::BTreeSet;
 use futures_util::future::try_join_all;
 
 use super::inner::Inner;
+use super::naming::Home;
 use super::past::committed;
 use super::promoter::Promoter;
 use crate::error::{Error, ErrorKind, Result};
-use crate::log::{Block, Body, ChannelState, Unblock};
-use crate::policy::BlockedOn;
-use crate::value::{Channel, Digest, Pipeline, ReleaseExpression};
+use crate::log::{Block, Body, ChannelState, Source, Unblock};
+use crate::policy::{BlockedOn, NotBlocked};
+use crate::value::{Channel, Digest, Pipeline, ReleaseExpression, ReleaseLabel, Target};
 
 /// The number of moves that one read backwards asks for.
 const PAGE: usize = 64;
 
 impl Promoter {
-    /// The channel and the digest of a block, or of its end, that names a release: the channel is `only`, or by default
-    /// that of the pipeline's first environment, so that the block counts in each of them.
+    /// The channel and the digest of a block that names a release: the channel is `only`, or by default that of the
+    /// pipeline's first environment, so that the block counts in each of them.
     ///
-    /// CONFIG_INVALID without `only` and without a pipeline. REGISTRY_ABSENT if the tag does not exist now; other errors
-    /// as [`digest_of`](Promoter::digest_of).
+    /// A tag names the digest that moves brought under that name, even if the tag is gone, or the registry does not
+    /// answer; without such a move, the one that it points at. VALUE_INVALID if these differ, because the tag was pushed
+    /// again: the message has the command for each digest.
+    ///
+    /// CONFIG_INVALID without `only` and without a pipeline. REGISTRY_ABSENT if neither the registry nor a move has the
+    /// tag. RELEASE_UNKNOWN if the record has no such release.
     pub async fn block_target(&self, only: Option<&Channel>, release: &ReleaseExpression) -> Result<(Channel, Digest)> {
-        let first = || self.inner.pipeline.as_ref()?.stages().first().map(|stage| &stage.channel);
-        let Some(channel) = only.or_else(first) else {
-            let message = "no pipeline names a first environment: name the channel (`only`)";
-            return Err(Error::new(ErrorKind::ConfigInvalid, message));
-        };
-        let digest = self.digest_of(channel, release).await?.ok_or_else(|| {
-            let message = format!("{release} does not exist now: name its digest; `tagwarden history --full` shows it");
-            Error::new(ErrorKind::RegistryAbsent, message).with_context("channel", channel)
-        })?;
+        let channel = self.inner.blocking(only)?;
+        let digest = self.inner.one_of("block", channel, release, self.inner.meant(channel, release).await?)?;
         Ok((channel.clone(), digest))
+    }
+
+    /// The channel and the digest of the end of a block. Like [`block_target`](Promoter::block_target), but among the
+    /// digests that a tag may mean, those that the channel's log blocks come first.
+    pub async fn unblock_target(
+        &self,
+        only: Option<&Channel>,
+        release: &ReleaseExpression,
+    ) -> Result<(Channel, Digest)> {
+        let channel = self.inner.blocking(only)?;
+        let mut meant = self.inner.meant(channel, release).await?;
+        let state = self.state(channel).await?;
+        let is_blocked = |meant: &Meant| state.block_of(&meant.digest).is_some();
+        if meant.iter().any(is_blocked) {
+            meant.retain(is_blocked);
+        }
+        Ok((channel.clone(), self.inner.one_of("unblock", channel, release, meant)?))
     }
 
     /// Declares a digest unfit for the channel, and for every later environment of the pipeline. Returns the position of
@@ -92,7 +107,83 @@ pub(super) fn blocks_in(state: &ChannelState, digest: Option<&Digest>) -> Vec<Bl
     wanted.map(|block| BlockedOn { channel: state.channel.clone(), block: block.clone() }).collect()
 }
 
+/// A digest that the name of a release may mean, and the reason why.
+struct Meant {
+    digest: Digest,
+    why: String,
+}
+
 impl Inner {
+    /// The channel of the pipeline's first environment: blocks are in its log by default.
+    pub(super) fn first_channel(&self) -> Option<&Channel> {
+        Some(&self.pipeline.as_ref()?.stages().first()?.channel)
+    }
+
+    /// The channel whose log has a block.
+    fn blocking<'a>(&'a self, only: Option<&'a Channel>) -> Result<&'a Channel> {
+        only.or_else(|| self.first_channel()).ok_or_else(|| {
+            let message = "no pipeline names a first environment: name the channel (`only`)";
+            Error::new(ErrorKind::ConfigInvalid, message)
+        })
+    }
+
+    /// Each digest that a release may mean, once: where its tag points, and the digest that the newest move of each
+    /// channel beside it brought under that name.
+    async fn meant(&self, channel: &Channel, release: &ReleaseExpression) -> Result<Vec<Meant>> {
+        let home = Home::from(channel);
+        let reference = match self.source(&home, release).await?.source {
+            Source::Reference(reference) => reference,
+            Source::Channel(from) => {
+                let live = self.snapshot(&from).await?.state().live;
+                let meant = live.map(|digest| Meant { digest, why: format!("it is live on {from}") });
+                return Ok(meant.into_iter().collect());
+            }
+        };
+        let (repository, tag) = match reference.target() {
+            Target::Tag(tag) => (reference.repository(), tag),
+            Target::Digest(digest) => return Ok(vec![Meant { digest: *digest, why: "it is named".to_owned() }]),
+        };
+        let resolved = self.registry.resolve(repository, tag).await;
+        let mut meant = Vec::new();
+        if let Ok(Some(digest)) = resolved {
+            meant.push(Meant { digest, why: "the tag points at it now".to_owned() });
+        }
+        let label: ReleaseLabel = tag.as_str().parse()?;
+        for moved in self.channels_of(&home, repository).await? {
+            let Some(event) = self.brought(&moved, &label).await? else { continue };
+            let digest = event.intent.target.digest;
+            if meant.iter().all(|known| known.digest != digest) {
+                meant.push(Meant { digest, why: format!("{moved} was moved to it at seq {}", event.seq) });
+            }
+        }
+        // The record is enough, so that a release can be blocked while the registry does not answer.
+        if meant.is_empty() {
+            resolved?;
+        }
+        Ok(meant)
+    }
+
+    /// The only digest among these; `verb` is the command that is to name one of them.
+    fn one_of(&self, verb: &str, channel: &Channel, release: &ReleaseExpression, meant: Vec<Meant>) -> Result<Digest> {
+        let (kind, message) = match meant.as_slice() {
+            [one] => return Ok(one.digest),
+            [] => {
+                let message =
+                    format!("{release} does not exist now: name its digest; `tagwarden history --full` shows it");
+                (ErrorKind::RegistryAbsent, message)
+            }
+            _ => {
+                let only = NotBlocked::only(channel, self.first_channel());
+                let named: Vec<_> = meant.iter().map(|one| format!("{} ({})", one.digest, one.why)).collect();
+                let commands = meant.iter().map(|one| format!("tagwarden {verb} {}{only} --reason …", one.digest));
+                let commands: Vec<_> = commands.collect();
+                let (named, commands) = (named.join(", "), commands.join("; or "));
+                (ErrorKind::ValueInvalid, format!("{release} may mean {named}: name the digest: {commands}"))
+            }
+        };
+        Err(Error::new(kind, message).with_context("channel", channel))
+    }
+
     /// The states of the logs of every earlier environment, in the pipeline's order, and that of the channel itself.
     pub(super) async fn with_earlier(&self, channel: &Channel) -> Result<Vec<ChannelState>> {
         let earlier = self.pipeline.as_ref().map(|pipeline| pipeline.earlier(channel)).unwrap_or_default();

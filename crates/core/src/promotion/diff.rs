@@ -179,7 +179,7 @@ impl Inner {
     }
 
     /// The channels of a repository, the channel at hand first.
-    async fn channels_of(&self, home: &Home, repository: &Repository) -> Result<Vec<Channel>> {
+    pub(super) async fn channels_of(&self, home: &Home, repository: &Repository) -> Result<Vec<Channel>> {
         let mut channels = self.ledger.channels().await?;
         channels.retain(|channel| channel.repository() == repository);
         channels.sort_by_key(|channel| Some(channel) != home.channel.as_ref());

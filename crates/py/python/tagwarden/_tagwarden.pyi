@@ -302,7 +302,7 @@ class AsyncPromoter:
         Declares a release unfit: no promotion, rollback or repair goes to it, here and in every later environment.
         Returns the position of the block in the log; that of the earlier one if the digest is blocked there already.
 
-        - ``release``: as ``source`` of ``promote``. A tag is looked up now, and its digest is blocked.
+        - ``release``: as ``source`` of ``promote``. A tag names what was promoted under it; VALUE_INVALID if it moved since.
         - ``reason`` and ``provenance``: as in ``hold``.
         - ``only``: the channel from which on it counts; by default that of the pipeline's first environment.
         - ``url``: a page with more information. None by default.
@@ -3758,7 +3758,7 @@ class Promoter:
         Declares a release unfit: no promotion, rollback or repair goes to it, here and in every later environment.
         Returns the position of the block in the log; that of the earlier one if the digest is blocked there already.
 
-        - ``release``: as ``source`` of ``promote``. A tag is looked up now, and its digest is blocked.
+        - ``release``: as ``source`` of ``promote``. A tag names what was promoted under it; VALUE_INVALID if it moved since.
         - ``reason`` and ``provenance``: as in ``hold``.
         - ``only``: the channel from which on it counts; by default that of the pipeline's first environment.
         - ``url``: a page with more information. None by default.

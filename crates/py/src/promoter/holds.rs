@@ -86,7 +86,7 @@ methods! {
     /// Declares a release unfit: no promotion, rollback or repair goes to it, here and in every later environment.
     /// Returns the position of the block in the log; that of the earlier one if the digest is blocked there already.
     ///
-    /// - ``release``: as ``source`` of ``promote``. A tag is looked up now, and its digest is blocked.
+    /// - ``release``: as ``source`` of ``promote``. A tag names what was promoted under it; VALUE_INVALID if it moved since.
     /// - ``reason`` and ``provenance``: as in ``hold``.
     /// - ``only``: the channel from which on it counts; by default that of the pipeline's first environment.
     /// - ``url``: a page with more information. None by default.
@@ -120,7 +120,7 @@ methods! {
         let (reason, provenance) = (parse("reason", &reason.0)?, provenance.given()?);
         Ok(deferred(async move |inner: Inner| {
             let only = only.map(|Channel(only)| only);
-            let (channel, digest) = inner.core.block_target(only.as_ref(), &release.0).await?;
+            let (channel, digest) = inner.core.unblock_target(only.as_ref(), &release.0).await?;
             inner.core.unblock(&channel, Unblock { digest, reason, provenance }).await
         }))
     }
