@@ -198,7 +198,9 @@ fn drift_to_a_blocked_digest_is_adopted_with_a_warning_and_left_by_a_rollback() 
 fn release_that_does_not_exist_cannot_be_blocked_by_its_tag() {
     let world = World::new();
     let said = world.does(&["block", "9.9.9", "--reason", "typo"], 1);
-    assert!(said.err.contains("9.9.9 does not exist now: name its digest"), "{}", said.err);
+    let want =
+        format!("9.9.9 does not exist now: name its digest; `tagwarden history {} --full`", world.channel("dev"));
+    assert!(said.err.contains(&want), "{}", said.err);
     world.config("ledger = 'ledger'\n");
     let said = world.does(&["block", "1.4.1", "--reason", "no pipeline"], 2);
     assert!(said.err.contains("name the channel with --only [CONFIG_INVALID]"), "{}", said.err);

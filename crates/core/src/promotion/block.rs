@@ -168,8 +168,8 @@ impl Inner {
         let (kind, message) = match meant.as_slice() {
             [one] => return Ok(one.digest),
             [] => {
-                let message =
-                    format!("{release} does not exist now: name its digest; `tagwarden history --full` shows it");
+                let history = format!("tagwarden history {channel} --full");
+                let message = format!("{release} does not exist now: name its digest; `{history}` shows it");
                 (ErrorKind::RegistryAbsent, message)
             }
             _ => {
