@@ -85,8 +85,10 @@ fn block_of_one_channel_counts_from_there_on() {
     let world = world();
     world.does(&["promote", "dev", "--source", "1.4.2"], 0);
     world.does(&["block", "dev", "--only", "qa", "--reason", "not yet"], 0);
-    let (code, _) = refused(&world.json(&["promote", "qa", "--source", "dev"], 3));
+    let (code, why) = refused(&world.json(&["promote", "qa", "--source", "dev"], 3));
     assert_eq!(code, "TARGET_BLOCKED");
+    let (bad, qa) = (world.digest("1.4.2"), world.channel("qa"));
+    assert!(why.ends_with(&format!("end the block: tagwarden unblock {bad} --only {qa} --reason …")), "{why}");
     world.does(&["rollback", "dev"], 0);
     world.does(&["rollback", "dev", "--to", "1.4.2"], 0);
     let bad = world.digest("1.4.2").to_string();

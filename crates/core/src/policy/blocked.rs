@@ -26,6 +26,15 @@ impl NotBlocked {
         if first == Some(channel) { String::new() } else { format!(" --only {channel}") }
     }
 
+    /// The commands that end every block of the target.
+    fn ends(facts: &Facts) -> String {
+        let commands = facts.blocks.iter().map(|BlockedOn { channel, block }| {
+            let only = Self::only(channel, facts.first.as_ref());
+            format!("tagwarden unblock {}{only} --reason …", block.digest)
+        });
+        commands.collect::<Vec<_>>().join(" and ")
+    }
+
     /// The warning of an audit about a live digest that is blocked while the tag points elsewhere.
     pub(crate) fn drifted(channel: &Channel, blocks: &[BlockedOn], instead: Option<Digest>) -> Finding {
         let help = format!("a repair to it is refused; {}", Self::way_out(channel, instead));
@@ -60,9 +69,9 @@ impl Guardrail for NotBlocked {
 
     fn judge(&self, facts: &Facts) -> Finding {
         let Facts { op, channel, blocks, instead, .. } = facts;
-        let Some(digest) = blocks.first().map(|blocked| blocked.block.digest) else {
+        if blocks.is_empty() {
             return Finding::pass(self.name(), "neither this channel nor an earlier environment blocks it");
-        };
+        }
         let back = Self::roll_back(channel, *instead);
         let (takes, help) = match op {
             Op::Adopt => (true, format!("it is recorded as it is; next, {back}")),
@@ -70,7 +79,7 @@ impl Guardrail for NotBlocked {
                 (true, "it is recorded as it is; next, promote another".to_owned())
             }
             Op::Promote | Op::Bootstrap => {
-                (false, format!("promote another release, or end the block: tagwarden unblock {digest} --reason …"))
+                (false, format!("promote another release, or end the block: {}", Self::ends(facts)))
             }
             Op::Rollback => (false, format!("instead, {back}")),
             Op::Repair => (false, Self::way_out(channel, *instead)),
@@ -92,6 +101,7 @@ mod tests {
         let mut facts = Facts::new(op, &state, ada.clone(), "2026-11-23T06:00:00Z".parse().unwrap());
         let (reason, url) = (Line::lossy("it loses orders"), None);
         let block = ActiveBlock { seq: 12, digest: Digest::of(b"next"), reason, provenance: ada, url };
+        facts.first = Some("reg.io/acme/shop:dev".parse().unwrap());
         facts.blocks = vec![BlockedOn { channel: "reg.io/acme/shop:dev".parse().unwrap(), block }];
         facts
     }
@@ -117,6 +127,22 @@ mod tests {
         let out = format!("adopt what is there (tagwarden adopt {prod} --reason …), then {back}");
         assert_eq!(said(&with(Op::Repair)), (Verdict::Refuse, out));
         assert_eq!(said(&with(Op::Adopt)), (Verdict::Warn, format!("it is recorded as it is; next, {back}")));
+    }
+
+    #[test]
+    fn command_that_ends_a_block_names_the_channel_unless_it_is_the_first() {
+        let mut facts = facts(Op::Promote);
+        let end = |only: &str| format!("tagwarden unblock {}{only} --reason …", Digest::of(b"next"));
+        let (dev, qa) = (end(""), end(" --only reg.io/acme/shop:qa"));
+        let mut later = facts.blocks[0].clone();
+        later.channel = "reg.io/acme/shop:qa".parse().unwrap();
+        facts.blocks.push(later);
+        let why = NotBlocked.judge(&facts).why.to_string();
+        assert!(why.ends_with(&format!("end the block: {dev} and {qa}")), "{why}");
+        facts.blocks.remove(0);
+        facts.first = None;
+        let why = NotBlocked.judge(&facts).why.to_string();
+        assert!(why.ends_with(&format!("end the block: {qa}")), "{why}");
     }
 
     #[test]

@@ -78,6 +78,9 @@ pub struct Facts {
     /// The entry by which the target counts as rolled back; none if it does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left_by: Option<LeftBy>,
+    /// The channel of the pipeline's first environment, whose log blocks by default; none without a pipeline.
+    #[serde(skip)]
+    pub(crate) first: Option<Channel>,
     /// The blocks of the target, here and in every earlier environment.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub blocks: Vec<BlockedOn>,
@@ -113,6 +116,7 @@ impl Facts {
             place: None,
             live_move: None,
             left_by: None,
+            first: None,
             blocks: Vec::new(),
             instead: None,
             at,

@@ -77,6 +77,7 @@ impl Run {
         facts.here = here;
         let Earlier { before, logs, blocks } = self.earlier(op, target).await?;
         facts.upstream = before;
+        facts.first = inner.first_channel().cloned();
         facts.blocks = blocks;
         facts.blocks.extend(blocks_in(state, Some(target)));
         if !facts.blocks.is_empty() {
