@@ -238,3 +238,17 @@ fn name_whose_tag_is_gone_blocks_the_digest_that_was_promoted() {
     let json = world.json(&["block", "1.4.1", "--reason", "it loses orders"], 0);
     assert_eq!(json["digest"], promoted.to_string());
 }
+
+#[test]
+fn second_block_of_a_digest_says_that_it_is_not_recorded() {
+    let world = world();
+    let bad = world.digest("1.4.1").to_string();
+    let first = world.json(&["block", &bad, "--reason", "it loses orders"], 0);
+    assert!(first.get("already").is_none(), "{first}");
+    let said = world.does(&["block", &bad, "--reason", "mine", "--url", "https://issues.example.com/8"], 0);
+    let want =
+        format!("{bad} is blocked already by ada (seq {}): it loses orders; yours is not recorded\n", first["block"]);
+    assert!(said.out.starts_with(&want), "{}", said.out);
+    let again = world.json(&["block", &bad, "--reason", "mine"], 0);
+    assert_eq!((&again["already"], &again["block"]), (&true.into(), &first["block"]));
+}

@@ -220,7 +220,7 @@ impl Promoter {
         let BlockOptions { reason, provenance, only, url } = options.rest;
         self.ask(options.abort, |promoter| async move {
             let (channel, digest) = promoter.block_target(only.as_deref(), &release.0).await?;
-            promoter.block(&channel, Block { digest, reason, provenance, url }).await
+            promoter.block(&channel, Block { digest, reason, provenance, url }).await.map(|blocked| blocked.seq())
         })
     }
 

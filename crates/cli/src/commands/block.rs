@@ -14,14 +14,15 @@ pub(super) async fn block(setup: &Setup, args: BlockArgs) -> Result<Answer> {
     let provenance = provenance::of(&args.who)?;
     let Asked { channel, promoter } = Asked::new(setup, args.only.as_deref(), &args.registry).await?;
     let (channel, digest) = promoter.block_target(Some(&channel), &args.release.parse()?).await?;
-    let id = promoter.block(&channel, Block { digest, reason: args.reason, provenance, url: args.url }).await?;
+    let block = Block { digest, reason: args.reason, provenance, url: args.url };
+    let result = promoter.block(&channel, block).await?;
     let (reached, mut live) = (reached(setup, &channel), Vec::new());
     for channel in &reached {
         if promoter.state(channel).await?.live == Some(digest) {
             live.push(channel.clone());
         }
     }
-    render::blocked(&channel, &reached, digest, id, &live)
+    render::blocked(&channel, &reached, digest, &result, &live)
 }
 
 pub(super) async fn unblock(setup: &Setup, args: UnblockArgs) -> Result<Answer> {

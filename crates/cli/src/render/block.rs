@@ -1,7 +1,9 @@
 //! Blocks.
 
 use serde_json::json;
+use tagwarden::log::ActiveBlock;
 use tagwarden::policy::BlockedOn;
+use tagwarden::promotion::BlockResult;
 use tagwarden::{Channel, Digest, Result};
 
 use super::{Answer, shown};
@@ -11,22 +13,34 @@ pub(crate) fn blocked(
     channel: &Channel,
     reached: &[Channel],
     digest: Digest,
-    id: u64,
+    result: &BlockResult,
     live: &[Channel],
 ) -> Result<Answer> {
     let names: Vec<_> = reached.iter().map(Channel::to_string).collect();
-    let mut lines = vec![format!("blocked {digest} on {} (block {id})", names.join(", "))];
+    let mut lines = vec![match result {
+        BlockResult::Recorded(id) => format!("blocked {digest} on {} (block {id})", names.join(", ")),
+        BlockResult::Already(known) => {
+            let ActiveBlock { seq, reason, provenance, url, .. } = &**known;
+            let url = url.as_ref().map(|url| format!(", {url}")).unwrap_or_default();
+            let by = format!("{} (seq {seq}): {reason}{url}", provenance.actor.id);
+            shown(&format!("{digest} is blocked already by {by}; yours is not recorded"))
+        }
+    }];
     lines.extend(live.iter().map(|channel| format!("it is live on {channel}: tagwarden rollback {channel}")));
     lines.push(format!("to end it: tagwarden unblock {digest} --only {channel} --reason …"));
     let json = json!({
         "channel": channel,
         "result": "blocked",
         "digest": digest,
-        "block": id,
+        "block": result.seq(),
         "reached": reached,
         "live": live,
     });
-    Answer::done(&json, lines.join("\n"))
+    let answer = Answer::done(&json, lines.join("\n"))?;
+    match result {
+        BlockResult::Recorded(_) => Ok(answer),
+        BlockResult::Already(_) => answer.with("already", &true),
+    }
 }
 
 /// A block that was ended, and those that are still in force on the channel.

@@ -9,12 +9,31 @@ use super::naming::Home;
 use super::past::committed;
 use super::promoter::Promoter;
 use crate::error::{Error, ErrorKind, Result};
-use crate::log::{Block, Body, ChannelState, Source, Unblock};
+use crate::log::{ActiveBlock, Block, Body, ChannelState, Source, Unblock};
 use crate::policy::{BlockedOn, NotBlocked};
 use crate::value::{Channel, Digest, Pipeline, ReleaseExpression, ReleaseLabel, Target};
 
 /// The number of moves that one read backwards asks for.
 const PAGE: usize = 64;
+
+/// The result of a block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BlockResult {
+    /// It was recorded, at this position in the channel's log.
+    Recorded(u64),
+    /// The channel's log has this block of the digest already. The new one is not recorded, and one unblock ends both.
+    Already(Box<ActiveBlock>),
+}
+
+impl BlockResult {
+    /// The position of the block in force in the channel's log.
+    pub fn seq(&self) -> u64 {
+        match self {
+            BlockResult::Recorded(seq) => *seq,
+            BlockResult::Already(known) => known.seq,
+        }
+    }
+}
 
 impl Promoter {
     /// The channel and the digest of a block that names a release: the channel is `only`, or by default that of the
@@ -49,21 +68,22 @@ impl Promoter {
         Ok((channel.clone(), self.inner.one_of("unblock", channel, release, meant)?))
     }
 
-    /// Declares a digest unfit for the channel, and for every later environment of the pipeline. Returns the position of
-    /// the block in the channel's log; if the digest is blocked there already, that of the earlier block.
+    /// Declares a digest unfit for the channel, and for every later environment of the pipeline. If the
+    /// channel's log blocks the digest already, nothing is recorded: a log has one block of a digest.
     ///
     /// CHANNEL_ABSENT if the ledger has no log of the channel, it is not in the pipeline, and the registry has no such
     /// tag: a misspelled name must not seem to be blocked. If the registry does not answer, the block is recorded.
-    pub async fn block(&self, channel: &Channel, block: Block) -> Result<u64> {
+    pub async fn block(&self, channel: &Channel, block: Block) -> Result<BlockResult> {
         let state = self.state(channel).await?;
         if let Some(known) = state.block_of(&block.digest) {
-            return Ok(known.seq);
+            return Ok(BlockResult::Already(Box::new(known.clone())));
         }
         let staged = |pipeline: &Pipeline| pipeline.stages().iter().any(|stage| stage.channel == *channel);
         if state.size == 0 && !self.inner.pipeline.as_ref().is_some_and(staged) {
             self.refuse_absent(channel, "blocked").await?;
         }
-        self.inner.journal(channel).lock().await.note(Body::Block(block), self.inner.clock.now()).await
+        let mut journal = self.inner.journal(channel).lock_owned().await;
+        Ok(BlockResult::Recorded(journal.note(Body::Block(block), self.inner.clock.now()).await?))
     }
 
     /// Ends the block of a digest. Returns the position of the entry. VALUE_INVALID if the channel's log does not block

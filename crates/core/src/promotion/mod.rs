@@ -32,6 +32,7 @@ mod tests;
 mod times;
 
 pub use audit::{AuditLooks, AuditOptions};
+pub use block::BlockResult;
 pub use diff::DiffOptions;
 pub use history::History;
 pub use inner::ProgressObserver;

@@ -107,7 +107,7 @@ methods! {
         Ok(deferred(async move |inner: Inner| {
             let only = only.map(|Channel(only)| only);
             let (channel, digest) = inner.core.block_target(only.as_ref(), &release.0).await?;
-            inner.core.block(&channel, Block { digest, reason, provenance, url }).await
+            inner.core.block(&channel, Block { digest, reason, provenance, url }).await.map(|blocked| blocked.seq())
         }))
     }
 
