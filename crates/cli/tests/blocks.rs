@@ -45,7 +45,8 @@ fn blocked_release_is_refused_by_promote_and_rollback_in_its_environment_and_lat
     let said =
         world.does(&["block", "1.4.2", "--reason", "it loses orders", "--url", "https://issues.example.com/7"], 0);
     assert!(said.out.starts_with(&format!("blocked {bad} on {}, ", world.channel("dev"))), "{}", said.out);
-    let live = format!("\nit is live on {0}: tagwarden rollback {0}\n", world.channel("qa"));
+    let good = world.digest("1.4.1");
+    let live = format!("\nit is live on {0}: roll back: tagwarden rollback {0} --to {good}\n", world.channel("qa"));
     assert!(said.out.contains(&live), "{}", said.out);
 
     let (code, why) = refused(&world.json(&["promote", "prod", "--source", "1.4.2"], 3));
@@ -251,4 +252,23 @@ fn second_block_of_a_digest_says_that_it_is_not_recorded() {
     assert!(said.out.starts_with(&want), "{}", said.out);
     let again = world.json(&["block", &bad, "--reason", "mine"], 0);
     assert_eq!((&again["already"], &again["block"]), (&true.into(), &first["block"]));
+}
+
+#[test]
+fn advice_after_a_block_is_a_rollback_that_is_not_refused() {
+    let world = world();
+    world.does(&["block", "1.4.0", "--reason", "it loses orders, too"], 0);
+    let said = world.does(&["block", "1.4.1", "--reason", "it loses orders"], 0);
+    let none = format!("\nit is live on {}: promote another release: no earlier one is unblocked\n", world.prod());
+    assert!(said.out.contains(&none), "{}", said.out);
+
+    world.does(&["promote", "dev", "--source", "1.4.2"], 0);
+    world.does(&["promote", "dev", "--source", "1.4.3"], 0);
+    world.does(&["rollback", "dev"], 0);
+    world.does(&["promote", "dev", "--source", "1.4.4"], 0);
+    world.does(&["rollback", "dev"], 0);
+    let said = world.does(&["block", "1.4.2", "--reason", "it loses orders"], 0);
+    let command = said.out.split_once("roll back: tagwarden ").unwrap().1.lines().next().unwrap();
+    world.does(&command.split(' ').collect::<Vec<_>>(), 0);
+    assert_ne!(world.digest("dev"), world.digest("1.4.2"));
 }

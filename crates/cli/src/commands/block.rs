@@ -19,7 +19,7 @@ pub(super) async fn block(setup: &Setup, args: BlockArgs) -> Result<Answer> {
     let (reached, mut live) = (reached(setup, &channel), Vec::new());
     for channel in &reached {
         if promoter.state(channel).await?.live == Some(digest) {
-            live.push(channel.clone());
+            live.push((channel.clone(), promoter.unblocked(channel).await?));
         }
     }
     render::blocked(&channel, &reached, digest, &result, &live)

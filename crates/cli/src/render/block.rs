@@ -6,15 +6,17 @@ use tagwarden::policy::BlockedOn;
 use tagwarden::promotion::BlockResult;
 use tagwarden::{Channel, Digest, Result};
 
+use super::event::roll_back;
 use super::{Answer, shown};
 
-/// The channels in which the block counts, those where the digest is live, and the way to end it.
+/// The channels in which the block counts, those where the digest is live, each with the digest to roll back to, and the
+/// way to end it.
 pub(crate) fn blocked(
     channel: &Channel,
     reached: &[Channel],
     digest: Digest,
     result: &BlockResult,
-    live: &[Channel],
+    live: &[(Channel, Option<Digest>)],
 ) -> Result<Answer> {
     let names: Vec<_> = reached.iter().map(Channel::to_string).collect();
     let mut lines = vec![match result {
@@ -26,8 +28,12 @@ pub(crate) fn blocked(
             shown(&format!("{digest} is blocked already by {by}; yours is not recorded"))
         }
     }];
-    lines.extend(live.iter().map(|channel| format!("it is live on {channel}: tagwarden rollback {channel}")));
+    let advice = |(channel, instead): &(Channel, Option<Digest>)| {
+        format!("it is live on {channel}: {}", roll_back(channel, *instead))
+    };
+    lines.extend(live.iter().map(advice));
     lines.push(format!("to end it: tagwarden unblock {digest} --only {channel} --reason …"));
+    let live: Vec<_> = live.iter().map(|(channel, _)| channel).collect();
     let json = json!({
         "channel": channel,
         "result": "blocked",

@@ -112,16 +112,19 @@ pub(crate) fn current(current: &ChannelStatus, audited: Option<&ChannelAudit>, s
     Ok(Answer::done(current, fields.text())?.with("registry", &audited.drift)?.found(class))
 }
 
+/// The way out of a blocked live digest.
+pub(super) fn roll_back(channel: &Channel, instead: Option<Digest>) -> String {
+    match instead {
+        Some(digest) => format!("roll back: tagwarden rollback {channel} --to {digest}"),
+        None => "promote another release: no earlier one is unblocked".to_owned(),
+    }
+}
+
 /// The advice for a drift. A warning about a blocked live digest has its own.
 pub(super) fn advice(audited: &ChannelAudit) -> Option<String> {
     let ChannelAudit { channel, drift, findings, .. } = audited;
     Some(match drift {
-        Drift::BlockedAndLive { instead: Some(digest), .. } => {
-            format!("roll back: tagwarden rollback {channel} --to {digest}")
-        }
-        Drift::BlockedAndLive { instead: None, .. } => {
-            "promote another release: no earlier one is unblocked".to_owned()
-        }
+        Drift::BlockedAndLive { instead, .. } => roll_back(channel, *instead),
         _ if findings.iter().any(|finding| finding.code() == Some("TARGET_BLOCKED")) => return None,
         Drift::MovedOutside { .. } | Drift::MovedBack { .. } | Drift::Missing { .. } => format!(
             "put back what is live: tagwarden repair {channel}; or keep what is there: tagwarden adopt {channel} \

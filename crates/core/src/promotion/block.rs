@@ -114,6 +114,12 @@ impl Promoter {
         Err(Error::new(ErrorKind::ValueInvalid, message).with_context("channel", channel))
     }
 
+    /// The newest digest that was live on the channel and is not blocked: a rollback from a blocked live digest goes
+    /// there. None if there is none.
+    pub async fn unblocked(&self, channel: &Channel) -> Result<Option<Digest>> {
+        self.inner.unblocked(channel, None).await
+    }
+
     /// The blocks in force on a channel: those of its own log, and those of every earlier environment.
     pub async fn blocks(&self, channel: &Channel) -> Result<Vec<BlockedOn>> {
         let states = self.inner.with_earlier(channel).await?;
