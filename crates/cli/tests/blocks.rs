@@ -272,3 +272,16 @@ fn advice_after_a_block_is_a_rollback_that_is_not_refused() {
     world.does(&command.split(' ').collect::<Vec<_>>(), 0);
     assert_ne!(world.digest("dev"), world.digest("1.4.2"));
 }
+
+#[test]
+fn unblock_names_a_block_that_is_left_in_a_later_environment() {
+    let world = world();
+    let bad = world.digest("1.4.2").to_string();
+    world.does(&["block", &bad, "--reason", "it loses orders"], 0);
+    world.does(&["block", &bad, "--only", "prod", "--reason", "not here"], 0);
+    world.does(&["block", "1.4.3", "--only", "prod", "--reason", "another digest"], 0);
+    let json = world.json(&["unblock", &bad, "--reason", "it was the database"], 0);
+    let left = json["blocks"].as_array().unwrap();
+    assert_eq!(left.len(), 1, "{json}");
+    assert_eq!((&left[0]["digest"], &left[0]["channel"]), (&bad.as_str().into(), &world.prod().into()));
+}

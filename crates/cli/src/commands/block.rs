@@ -30,7 +30,12 @@ pub(super) async fn unblock(setup: &Setup, args: UnblockArgs) -> Result<Answer> 
     let Asked { channel, promoter } = Asked::new(setup, args.only.as_deref(), &args.registry).await?;
     let (channel, digest) = promoter.unblock_target(Some(&channel), &args.release.parse()?).await?;
     promoter.unblock(&channel, Unblock { digest, reason: args.reason, provenance }).await?;
-    render::unblocked(&channel, digest, &promoter.blocks(&channel).await?)
+    // The last environment has the blocks of all, and so a block by `--only` of a later one.
+    let last = setup.config.environments.last().map(|stage| &stage.channel);
+    let is_staged = setup.config.environments.iter().any(|stage| stage.channel == channel);
+    let mut left = promoter.blocks(last.filter(|_| is_staged).unwrap_or(&channel)).await?;
+    left.retain(|blocked| blocked.block.digest == digest);
+    render::unblocked(&channel, digest, &left)
 }
 
 /// The channel whose log has the block, and the promoter.

@@ -49,11 +49,10 @@ pub(crate) fn blocked(
     }
 }
 
-/// A block that was ended, and those that are still in force on the channel.
+/// A block that was ended, and those of the same digest that are still in force.
 pub(crate) fn unblocked(channel: &Channel, digest: Digest, left: &[BlockedOn]) -> Result<Answer> {
     let mut lines = vec![format!("unblocked {digest} on {channel}")];
-    let same = left.iter().filter(|blocked| blocked.block.digest == digest);
-    lines.extend(same.map(|blocked| shown(&format!("still {blocked}"))));
+    lines.extend(left.iter().map(|blocked| shown(&format!("still {blocked}"))));
     let json = json!({ "channel": channel, "result": "unblocked", "digest": digest, "blocks": left });
     Answer::done(&json, lines.join("\n"))
 }
