@@ -188,6 +188,15 @@ fn drift_to_a_blocked_digest_is_adopted_with_a_warning_and_left_by_a_rollback() 
         "{}",
         said.err
     );
+    let out = format!(
+        "put back what is live: tagwarden repair {0}; or adopt what is there (tagwarden adopt {0} --reason …), then {back}",
+        world.prod()
+    );
+    for look in ["audit", "current"] {
+        let said = world.later(|| world.does(&[look, "prod"], 4));
+        let by = format!("{bad} blocked by ada (seq 5): it loses orders, on {}; {out}", world.channel("dev"));
+        assert!(said.out.contains("moved outside") && said.out.contains(&by), "{}", said.out);
+    }
     let said = world.later(|| world.does(&["adopt", "prod", "--reason", "way out"], 0));
     let want = format!("it is recorded as it is; next, {back}");
     assert!(said.out.contains("not-blocked: ") && said.out.contains(&want), "{}", said.out);

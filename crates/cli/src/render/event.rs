@@ -120,7 +120,7 @@ pub(super) fn roll_back(channel: &Channel, instead: Option<Digest>) -> String {
     }
 }
 
-/// The advice for a drift. A warning about a blocked live digest has its own.
+/// The advice for a drift. A warning about a blocked digest has its own.
 pub(super) fn advice(audited: &ChannelAudit) -> Option<String> {
     let ChannelAudit { channel, drift, findings, .. } = audited;
     Some(match drift {

@@ -41,7 +41,14 @@ impl NotBlocked {
         Finding::warn(Self::NAME, "TARGET_BLOCKED", Self::why(blocks, &help))
     }
 
-    /// The commands that lead away from a blocked live digest under drift.
+    /// The warning of an audit about a tag that points at a blocked digest while another one is live.
+    pub(crate) fn observed(channel: &Channel, blocks: &[BlockedOn], instead: Option<Digest>) -> Finding {
+        let out = Self::way_out(channel, instead);
+        let help = format!("put back what is live: tagwarden repair {channel}; or {out}");
+        Finding::warn(Self::NAME, "TARGET_BLOCKED", Self::why(blocks, &help))
+    }
+
+    /// The commands that lead away from a blocked digest under drift.
     pub(crate) fn way_out(channel: &Channel, instead: Option<Digest>) -> String {
         let back = Self::roll_back(channel, instead);
         format!("adopt what is there (tagwarden adopt {channel} --reason …), then {back}")

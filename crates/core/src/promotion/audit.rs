@@ -13,8 +13,8 @@ use super::times::ms;
 use crate::drift::{AuditReport, ChannelAudit, Drift};
 use crate::error::Result;
 use crate::log::ChannelState;
-use crate::policy::{LiveHistory, NotBlocked, PartsPresent};
-use crate::value::{Channel, Line};
+use crate::policy::{Finding, LiveHistory, NotBlocked, PartsPresent};
+use crate::value::{Channel, Digest, Line};
 
 /// The options of an audit. By default it waits for reads to settle, for three minutes at most, and looks at the tag
 /// alone.
@@ -110,17 +110,19 @@ impl Promoter {
     }
 
     /// The state, with the blocks of the live digest: it is *blocked and live* instead of *in sync* or *lagging*, and a
-    /// warning where the tag points elsewhere.
+    /// warning where the tag points elsewhere. Without them, a warning where the tag points at a blocked digest.
     async fn judged(&self, mut audited: ChannelAudit) -> Result<ChannelAudit> {
-        let (live, is_there) = match audited.drift {
-            Drift::InSync { live } | Drift::Lagging { expected: live, .. } => (live, true),
-            Drift::MovedOutside { expected, .. } | Drift::MovedBack { expected, .. } | Drift::Missing { expected } => {
-                (expected, false)
+        let (live, is_there, observed) = match audited.drift {
+            Drift::InSync { live } | Drift::Lagging { expected: live, .. } => (live, true, None),
+            Drift::MovedOutside { expected, observed } | Drift::MovedBack { expected, observed } => {
+                (expected, false, Some(observed))
             }
+            Drift::Missing { expected } => (expected, false, None),
             _ => return Ok(audited),
         };
         let blocks = self.inner.blocks_of(&audited.channel, &live).await?;
         if blocks.is_empty() {
+            audited.findings.extend(self.observed_blocked(&audited.channel, observed).await?);
             return Ok(audited);
         }
         let instead = self.inner.unblocked(&audited.channel, None).await?;
@@ -132,6 +134,16 @@ impl Promoter {
             false => audited.findings.push(NotBlocked::drifted(&audited.channel, &blocks, instead)),
         }
         Ok(audited)
+    }
+
+    /// The warning about a blocked digest that the tag was moved to around the ledger.
+    async fn observed_blocked(&self, channel: &Channel, observed: Option<Digest>) -> Result<Option<Finding>> {
+        let Some(observed) = observed else { return Ok(None) };
+        let blocks = self.inner.blocks_of(channel, &observed).await?;
+        if blocks.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(NotBlocked::observed(channel, &blocks, self.inner.unblocked(channel, None).await?)))
     }
 
     async fn look_at(&self, channel: &Channel, timeout: Option<Duration>) -> Result<ChannelAudit> {
