@@ -82,6 +82,20 @@ fn blocked_release_is_refused_by_promote_and_rollback_in_its_environment_and_lat
 }
 
 #[test]
+fn url_of_a_block_is_recorded_without_its_credentials() {
+    let world = world();
+    let block = |url: &str, exit| world.json(&["block", "1.4.2", "--reason", "it loses orders", "--url", url], exit);
+    for url in ["notaurl", "javascript:alert(1)", "ssh://u:c4n4ry@h/x"] {
+        let error = &block(url, 2)["error"];
+        assert_eq!(error["code"], "VALUE_INVALID");
+        assert_eq!(error["message"], "url: it is no http:// or https:// URL");
+    }
+    block("https://u:c4n4ry@issues.example.com/7?token=c4n4ry", 0);
+    let log = std::fs::read_to_string(world.log("dev")).unwrap();
+    assert!(log.contains("\"https://issues.example.com/7\"") && !log.contains("c4n4ry"), "{log}");
+}
+
+#[test]
 fn block_of_one_channel_counts_from_there_on() {
     let world = world();
     world.does(&["promote", "dev", "--source", "1.4.2"], 0);

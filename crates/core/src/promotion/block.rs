@@ -11,7 +11,7 @@ use super::promoter::Promoter;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{ActiveBlock, Block, Body, ChannelState, Source, Unblock};
 use crate::policy::{BlockedOn, NotBlocked};
-use crate::value::{Channel, Digest, Pipeline, ReleaseExpression, ReleaseLabel, Target};
+use crate::value::{Channel, Digest, Pipeline, ReleaseExpression, ReleaseLabel, Target, public_page};
 
 /// The number of moves that one read backwards asks for.
 const PAGE: usize = 64;
@@ -69,11 +69,13 @@ impl Promoter {
     }
 
     /// Declares a digest unfit for the channel, and for every later environment of the pipeline. If the
-    /// channel's log blocks the digest already, nothing is recorded: a log has one block of a digest.
+    /// channel's log blocks the digest already, nothing is recorded: a log has one block of a digest. A user, a password
+    /// or a token in its URL is not recorded.
     ///
-    /// CHANNEL_ABSENT if the ledger has no log of the channel, it is not in the pipeline, and the registry has no such
+    /// VALUE_INVALID if its URL is no `http` or `https` URL. CHANNEL_ABSENT if the ledger has no log of the channel, it is not in the pipeline, and the registry has no such
     /// tag: a misspelled name must not seem to be blocked. If the registry does not answer, the block is recorded.
-    pub async fn block(&self, channel: &Channel, block: Block) -> Result<BlockResult> {
+    pub async fn block(&self, channel: &Channel, mut block: Block) -> Result<BlockResult> {
+        block.url = block.url.as_ref().map(public_page).transpose()?;
         let state = self.state(channel).await?;
         if let Some(known) = state.block_of(&block.digest) {
             return Ok(BlockResult::Already(Box::new(known.clone())));

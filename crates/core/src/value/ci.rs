@@ -12,6 +12,7 @@ pub use terminal::Terminal;
 
 use known::{Ci, Env, KNOWN, Said, set};
 
+use super::url::{public, without_query};
 use super::{Actor, ActorKind, Commit, Job, Line, Provenance, ReleaseLabel, Run, SystemClock, invalid};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -44,7 +45,7 @@ pub struct ProvenanceParts {
     pub run_id: Option<Line>,
     /// The number of the attempt, from 1.
     pub attempt: Option<u32>,
-    /// The URL of a page about the run. A user or password in it is removed.
+    /// The URL of a page about the run. A user, a password or a token in it is removed.
     pub url: Option<Line>,
     /// The provider's name of the pipeline.
     pub workflow: Option<Line>,
@@ -274,20 +275,4 @@ fn parsed<T: std::str::FromStr<Err = Error>>(name: &str, value: &str) -> Result<
 
 fn incomplete(why: String) -> Error {
     Error::new(ErrorKind::ProvenanceIncomplete, format!("provenance: {why}"))
-}
-
-/// A URL without `user:password@`, because no credential may be stored in a ledger. The `git@` of an scp-like address
-/// is no credential and is kept.
-pub(crate) fn public(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return url.to_owned();
-    };
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at_checked(end).unwrap_or((rest, ""));
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    format!("{scheme}://{host}{path}")
-}
-
-fn without_query(url: &str) -> &str {
-    url.split(['?', '#']).next().unwrap_or(url)
 }

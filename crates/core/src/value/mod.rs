@@ -13,11 +13,11 @@ mod name;
 mod provenance;
 mod text;
 mod time;
+mod url;
 mod written;
 
 pub use actor::ActorName;
 pub use channel::{Channel, Environment, Pipeline, Stage};
-pub(crate) use ci::public;
 pub use ci::{ProvenanceParts, Terminal};
 pub(crate) use digest::or_nothing;
 pub use digest::{Algorithm, Digest};
@@ -28,6 +28,7 @@ pub use provenance::{Actor, ActorKind, Commit, Identity, Job, Provenance, Run};
 pub use text::{IdempotencyKey, Line, ReleaseLabel};
 pub(crate) use text::{JsonText, is_forbidden};
 pub use time::{Clock, SystemClock, Timestamp};
+pub(crate) use url::{public, public_page};
 pub use written::{AsWritten, ReleaseName};
 
 use crate::error::{Error, ErrorKind, Result};

@@ -1,0 +1,110 @@
+//! URLs without credentials, for a ledger and for people.
+
+use super::{Line, invalid};
+use crate::error::Result;
+
+/// Parts of the names of options whose values are secrets, without the characters between words.
+const SECRET: [&str; 8] = ["token", "secret", "passw", "pwd", "signature", "credential", "apikey", "accesskey"];
+
+/// A URL without its user, its password and the options that hold a token, because no credential may be stored in a
+/// ledger. The `git@` of an scp-like address is no credential and is kept.
+pub(crate) fn public(url: &str) -> String {
+    let (address, rest) = split(url, &['?', '#']);
+    let (query, fragment) = rest.split_once('#').unwrap_or((rest, ""));
+    let mut public = without_user(address);
+    for (mark, options) in [('?', query.strip_prefix('?').unwrap_or(query)), ('#', fragment)] {
+        let harmless: Vec<&str> = options.split('&').filter(|option| !is_secret(option)).collect();
+        let harmless = harmless.join("&");
+        if !harmless.is_empty() {
+            public.push(mark);
+            public.push_str(&harmless);
+        }
+    }
+    public
+}
+
+/// The URL of a page for people, without credentials. VALUE_INVALID if it is no `http` or `https` URL; the error shows
+/// no part of it.
+pub(crate) fn public_page(url: &Line) -> Result<Line> {
+    let public = public(url.as_str());
+    let (scheme, rest) = public.split_once("://").unwrap_or_default();
+    let (host, _) = split(rest, &['/', '?', '#']);
+    let (name, port) = host.rsplit_once(':').filter(|_| !host.ends_with(']')).unwrap_or((host, ""));
+    // Text after a colon that is no port may be a part of a password.
+    let is_host = port.bytes().all(|byte| byte.is_ascii_digit()) && (name.starts_with('[') || !name.contains(':'));
+    let is_web = ["http", "https"].iter().any(|web| scheme.eq_ignore_ascii_case(web));
+    let fits = is_web && is_host && !name.is_empty() && !public.contains(' ');
+    if fits { public.parse() } else { Err(invalid("url", "it is no http:// or https:// URL", None)) }
+}
+
+/// A URL without its query and its fragment.
+pub(super) fn without_query(url: &str) -> &str {
+    split(url, &['?', '#']).0
+}
+
+fn without_user(address: &str) -> String {
+    let start = address.find("://").map(|at| at + 3);
+    let (scheme, rest) = address.split_at_checked(start.unwrap_or(0)).unwrap_or(("", address));
+    let (authority, path) = split(rest, &['/']);
+    let host = match authority.rsplit_once('@') {
+        Some((user, host)) if start.is_some() || user.contains(':') => host,
+        _ => authority,
+    };
+    format!("{scheme}{host}{path}")
+}
+
+fn is_secret(option: &str) -> bool {
+    let Some((name, _)) = option.split_once('=') else { return false };
+    let mut name = name.to_ascii_lowercase();
+    name.retain(|char| char.is_ascii_alphanumeric());
+    name == "sig" || name == "auth" || SECRET.iter().any(|secret| name.contains(secret))
+}
+
+/// The text before the first of these characters, and the rest.
+fn split<'a>(text: &'a str, at: &[char]) -> (&'a str, &'a str) {
+    text.split_at_checked(text.find(at).unwrap_or(text.len())).unwrap_or((text, ""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_left_out_and_nothing_else() {
+        for (url, want) in [
+            ("https://u:c4n4ry@h:8443/x?page=1#top", "https://h:8443/x?page=1#top"),
+            ("https://c4n4ry@h", "https://h"),
+            ("ssh://git:c4n4ry@github.com/acme/shop.git", "ssh://github.com/acme/shop.git"),
+            ("u:c4n4ry@h/x", "h/x"),
+            ("git@github.com:acme/shop.git", "git@github.com:acme/shop.git"),
+            ("https://h/x?token=c4n4ry", "https://h/x"),
+            ("https://h/x?a=1&access_token=c4n4ry&b=2", "https://h/x?a=1&b=2"),
+            ("https://h/x?X-Amz-Signature=c4n4ry&api-key=c4n4ry#private_token=c4n4ry", "https://h/x"),
+            ("https://h/x?tab=1#token-rotation", "https://h/x?tab=1#token-rotation"),
+            ("https://h/@ada/7", "https://h/@ada/7"),
+            ("/srv/shop", "/srv/shop"),
+        ] {
+            assert_eq!(public(url), want);
+        }
+    }
+
+    #[test]
+    fn page_is_a_web_page_and_an_error_does_not_show_it() {
+        let page = |url: &str| public_page(&Line::lossy(url));
+        assert_eq!(page("HTTPS://u:c4n4ry@[::1]:8443/7?a=1").unwrap().as_str(), "HTTPS://[::1]:8443/7?a=1");
+        assert_eq!(page("http://issues.example.com").unwrap().as_str(), "http://issues.example.com");
+        for url in [
+            "notaurl",
+            "javascript:alert(1)",
+            "ftp://u:c4n4ry@h/x",
+            "https://",
+            "https://u:c4n4ry@",
+            "https://:80/x",
+            "https://u:c4n4ry/c4n4ry@h/x",
+            "https://a c4n4ry",
+        ] {
+            let error = page(url).unwrap_err();
+            assert_eq!(format!("{error:?}"), "VALUE_INVALID: url: it is no http:// or https:// URL");
+        }
+    }
+}
