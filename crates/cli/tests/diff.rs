@@ -7,6 +7,7 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use common::World;
+use tagwarden::registry::Manifest;
 use tagwarden::{Digest, Repository};
 use tagwarden_testing::TestImage;
 
@@ -141,6 +142,30 @@ fn platforms_and_layers_of_an_index_are_compared() {
     assert!(json.get("files").is_none(), "{json}");
     let said = world.does(&["diff", "1.4.0", "multi-1", "--channel", &prod], 0);
     assert!(said.out.contains("  layers    2 added, 1 gone, 0 the same\n"), "{}", said.out);
+}
+
+#[test]
+fn address_in_an_annotation_is_shown_and_recorded_without_its_credentials() {
+    let world = World::with_prod();
+    let (prod, repository) = (world.prod(), world.server.repository("acme/shop"));
+    let image = TestImage::image(11);
+    let mut json: serde_json::Value = serde_json::from_slice(image.manifest.bytes()).unwrap();
+    json["annotations"] = serde_json::json!({
+        "org.opencontainers.image.source": "ssh://git:c4n4ry@github.com/acme/shop",
+        "org.opencontainers.image.url": "https://u:c4n4ry@shop.example.com/?page=1&access_token=c4n4ry",
+    });
+    let manifest = Manifest::new(json.to_string(), image.manifest.media_type().as_str()).unwrap();
+    world.server.memory().store(&repository, &image);
+    world.server.memory().push(&repository, &"2.0.0".parse().unwrap(), &manifest);
+    let diff = world.does(&["diff", "1.4.0", "2.0.0", "--channel", &prod, "--json"], 0).out;
+    world.does(&["promote", &prod, "--source", "2.0.0"], 0);
+    let log = std::fs::read_to_string(world.log("prod")).unwrap();
+    for text in [diff, log] {
+        for url in ["\"ssh://github.com/acme/shop\"", "\"https://shop.example.com/?page=1\""] {
+            assert!(text.contains(url), "{text}");
+        }
+        assert!(!text.contains("c4n4ry"), "{text}");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::driver::{annotation, annotation_key};
 use super::inner::Inner;
 use super::naming::{Home, NamedSource};
 use super::past::{back, last_committed};
@@ -280,14 +281,10 @@ fn compared_at(old: &Side, new: &Side) -> Option<String> {
 
 /// The annotations of a release: those of its manifest, else those that its move recorded.
 fn annotations(manifest: Option<&Manifest>, event: Option<&MoveRecord>) -> BTreeMap<&'static str, Line> {
-    let described = manifest.map(|manifest| manifest.description().annotations);
+    let description = manifest.map(Manifest::description);
     let named = |name: &&'static str| {
-        let whole = format!("org.opencontainers.image.{name}");
-        let recorded = || event?.intent.target.annotations.get(&Line::lossy(&whole)).cloned();
-        let value = match &described {
-            Some(annotations) => annotations.get(&whole).and_then(|value| value.parse().ok()),
-            None => recorded(),
-        };
+        let recorded = || event?.intent.target.annotations.get(&Line::lossy(annotation_key(name))).cloned();
+        let value = description.as_ref().map_or_else(recorded, |description| annotation(description, name));
         Some((*name, value?))
     };
     TargetManifest::ANNOTATIONS.iter().filter_map(named).collect()

@@ -12,8 +12,8 @@ use crate::log::{
     TargetManifest, UpstreamLog,
 };
 use crate::policy::Finding;
-use crate::registry::Manifest;
-use crate::value::{Line, Provenance, ReleaseLabel};
+use crate::registry::{Description, Manifest};
+use crate::value::{Line, Provenance, ReleaseLabel, public};
 
 /// One move, from its request to its end.
 #[derive(Debug)]
@@ -191,16 +191,27 @@ impl Run {
 /// The description of a manifest in an intent.
 pub(super) fn target_of(manifest: &Manifest) -> TargetManifest {
     let description = manifest.description();
-    let annotation = |name: &&str| {
-        let name = format!("org.opencontainers.image.{name}");
-        let value = description.annotations.get(&name)?.parse().ok()?;
-        Some((Line::lossy(name), value))
-    };
+    let named = |name: &&str| Some((Line::lossy(annotation_key(name)), annotation(&description, name)?));
     TargetManifest {
         digest: manifest.digest(),
         media_type: manifest.media_type().clone(),
         size: manifest.bytes().len() as u64,
         artifact_type: description.artifact_type.as_ref().and_then(|artifact_type| artifact_type.parse().ok()),
-        annotations: TargetManifest::ANNOTATIONS.iter().filter_map(annotation).collect(),
+        annotations: TargetManifest::ANNOTATIONS.iter().filter_map(named).collect(),
     }
+}
+
+/// The annotation of a manifest with this last word, one of [`TargetManifest::ANNOTATIONS`]; none if it is no line of
+/// text. An address is without its credentials: it is recorded and shown.
+pub(super) fn annotation(description: &Description, name: &str) -> Option<Line> {
+    let value = description.annotations.get(&annotation_key(name))?;
+    match name {
+        "source" | "url" => public(value).parse().ok(),
+        _ => value.parse().ok(),
+    }
+}
+
+/// The whole name of the annotation with this last word.
+pub(super) fn annotation_key(name: &str) -> String {
+    format!("org.opencontainers.image.{name}")
 }
