@@ -154,6 +154,7 @@ const CANARY: &str = "canary-4f1c";
 fn no_output_shows_a_ledgers_password() {
     let world = World::with_prod();
     let url = "postgres://ci:canary-4f1c@127.0.0.1:9/audit?sslmode=disable&token=canary-4f1c";
+    let file = "file://u:canary-4f1c@/srv";
     let flag = format!("--ledger={url}");
     for args in [
         &["channels", "--ledger", url][..],
@@ -168,6 +169,10 @@ fn no_output_shows_a_ledgers_password() {
         &["demo", "--ledger", url],
         &["channels", "--ledger", "postgres://ci:canary-4f1c/x@h/db"],
         &["channels", "--ledger", "s3://key:canary-4f1c@bucket"],
+        &["channels", "--ledger", file],
+        &["ledger", "init", file],
+        &["ledger", "migrate", "ledger", file],
+        &["ledger", "migrate", file, "ledger"],
     ] {
         for json in [&[][..], &["--json"]] {
             let said = world.run(&[args, json].concat());
@@ -175,11 +180,13 @@ fn no_output_shows_a_ledgers_password() {
             assert!(!format!("{said:?}").contains(CANARY), "{args:?}: {said:?}");
         }
     }
-    world.config(&format!("ledger = '{url}'\n"));
-    let said = said_of(world.command(&["channels"]).env("TAGWARDEN_LEDGER", url));
-    assert!(said.exit != 0 && !format!("{said:?}").contains(CANARY), "{said:?}");
-    let said = world.run(&["channels"]);
-    assert!(said.exit != 0 && !format!("{said:?}").contains(CANARY), "{said:?}");
+    for url in [url, file] {
+        world.config(&format!("ledger = '{url}'\n"));
+        let said = said_of(world.command(&["channels"]).env("TAGWARDEN_LEDGER", url));
+        assert!(said.exit != 0 && !format!("{said:?}").contains(CANARY), "{said:?}");
+        let said = world.run(&["channels"]);
+        assert!(said.exit != 0 && !format!("{said:?}").contains(CANARY), "{said:?}");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::value::public;
 
 /// The place of a ledger. Names are percent-decoded, except the prefix in a bucket, which has no escapes.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -66,12 +67,14 @@ impl Place {
 pub(super) fn file(rest: &str) -> Result<(&str, &str, &str)> {
     let path = rest.strip_prefix("localhost").unwrap_or(rest);
     if !path.starts_with('/') {
-        return Err(bad(format!("file://{rest}: a file URL names a whole path: file:///its/path")));
+        // The text before the path may be a user and a password.
+        let shown = if rest.contains(['@', ':']) { "" } else { rest };
+        return Err(bad(format!("file://{shown}: a file URL names a whole path: file:///its/path")));
     }
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     let is_timeout = query.strip_prefix("timeout-ms=").is_some_and(|ms| !ms.contains(['?', '&']));
     if rest.contains('#') || !(query.is_empty() || is_timeout) {
-        return Err(bad(format!("file://{rest}: write ? as %3F and # as %23")));
+        return Err(bad(format!("file://{}: write ? as %3F and # as %23", public(rest))));
     }
     if decode("file", path).is_err() {
         return Err(bad(format!("file://{rest}: a % without two hex digits, or not UTF-8")));

@@ -100,6 +100,11 @@ fn no_secret_is_ever_shown() {
         "c4n4ry:c4n4ry://x",
         "s3://b/a?endpoint=http://u:c4n4ry@h",
         "postgres://ci:c4n4ry@\u{202e}db/audit",
+        "file://u:c4n4ry@/srv",
+        "file://c4n4ry@localhost/srv",
+        "file://u:c4n4/c4n4ry@/srv",
+        "file://localhost:c4n4ry",
+        "file:///srv?password=c4n4ry",
     ] {
         let error = text.parse::<LedgerUrl>().unwrap_err();
         assert!(!format!("{error} {error:?}").contains(CANARY), "{error:?}");
