@@ -17,12 +17,13 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
+use clap::builder::StyledStr;
 use clap::error::ErrorKind as Usage;
 use tagwarden::ledger::LedgerUrl;
 use tagwarden::{Error, ErrorKind, Result};
 
 use crate::args::Cli;
-use crate::render::{Answer, Style, error_json, error_text};
+use crate::render::{Answer, Style, error_json, error_text, shown};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -69,18 +70,16 @@ fn failed(error: &Error, json: bool) -> ExitCode {
 fn usage(error: &clap::Error) -> ExitCode {
     let wrong = !matches!(error.kind(), Usage::DisplayHelp | Usage::DisplayVersion);
     if wrong && std::env::args_os().any(|arg| arg == "--json") {
-        let text = quoting(error.render().to_string());
+        let text = quoting(error).to_string();
         let text = text.strip_prefix("error: ").unwrap_or(&text);
         // The remaining lines only repeat the usage.
         let why = text.split("\n\n").next().unwrap_or(text).trim();
         return failed(&Error::new(ErrorKind::ValueInvalid, format!("command line: {why}")), true);
     }
     if wrong {
-        // The text quotes arguments, and a ledger URL among them may have a password.
-        let style = Style::of(&std::io::stderr());
-        let text = error.render();
+        let (text, style) = (quoting(error), Style::of(&std::io::stderr()));
         let text = if style == Style::Coloured { text.ansi().to_string() } else { text.to_string() };
-        let _ = write!(std::io::stderr().lock(), "{}", quoting(text));
+        let _ = write!(std::io::stderr().lock(), "{text}");
     } else {
         // Ignore write errors: the output may be closed.
         let _ = error.print();
@@ -88,15 +87,28 @@ fn usage(error: &clap::Error) -> ExitCode {
     ExitCode::from(if wrong { ErrorKind::ValueInvalid.class().exit_code() } else { 0 })
 }
 
-/// Removes possible secrets from a text that quotes arguments.
-fn quoting(mut text: String) -> String {
-    let arguments = std::env::args_os().filter_map(|argument| argument.into_string().ok());
-    for argument in arguments.filter(|argument| argument.contains("://")) {
-        let value = argument.strip_prefix("--ledger=").unwrap_or(&argument);
-        let shown = value.parse::<LedgerUrl>().map_or("…".to_owned(), |url| url.to_string());
-        text = text.replace(value, &shown);
+/// The text of a usage error. It quotes arguments, or a name and a value from `--name=value`: a URL among them may have a
+/// password, and control characters could drive the terminal.
+fn quoting(error: &clap::Error) -> StyledStr {
+    // With the colours, because the text without them has lost some control characters, too.
+    let mut text = error.render().ansi().to_string();
+    for argument in std::env::args_os() {
+        let argument = argument.to_string_lossy();
+        let option = argument.split_once('=').filter(|(name, _)| name.starts_with('-'));
+        let (name, value) = option.unwrap_or(("", &*argument));
+        let public = match value.contains("://") {
+            true => value.parse::<LedgerUrl>().map_or("…".to_owned(), |url| url.to_string()),
+            false => value.to_owned(),
+        };
+        // The reason of a value's parser quotes it as Rust does.
+        let quoted = (format!("{value:?}"), format!("{public:?}"));
+        for (part, safe) in [(value.to_owned(), shown(&public)), quoted, (name.to_owned(), shown(name))] {
+            if part != safe {
+                text = text.replace(&part, &safe);
+            }
+        }
     }
-    text
+    text.into()
 }
 
 /// Prints one answer on standard output. A closed output (`| head`) is not a failure.

@@ -190,6 +190,39 @@ fn no_output_shows_a_ledgers_password() {
 }
 
 #[test]
+fn usage_error_shows_no_secret_of_an_option() {
+    let world = World::with_prod();
+    for url in ["https://u:canary-4f1c@h/x?token=canary-4f1c", "https://u:canary-4f1c@h/\u{1b}[2J\u{9b}"] {
+        for option in ["--to", "--commit", "--expected", "--timeout", "--on-conflict", "--json", "--no-such"] {
+            let joined = format!("{option}={url}");
+            for args in [&[joined.as_str()][..], &[option, url], &[&joined, "--json"]] {
+                let said = world.run(&[&["rollback", "prod"][..], args].concat());
+                assert_eq!(said.exit, 2, "{args:?}: {said:?}");
+                assert!(!format!("{said:?}").contains(CANARY), "{args:?}: {said:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn usage_error_escapes_control_characters_of_an_argument() {
+    let world = World::new();
+    for (argument, want) in [
+        ("--to=a\u{7}\u{9b}31m", "'a\\u{7}\\u{9b}31m'"),
+        ("--no\u{1b}[2Jsuch=1", "'--no\\u{1b}[2Jsuch'"),
+        ("a\r\n\nb\u{202e}", "'a\\r\\n\\nb\\u{202e}'"),
+    ] {
+        let said = world.run(&["rollback", "prod", argument]);
+        assert_eq!(said.exit, 2, "{said:?}");
+        assert!(said.err.contains(want), "{said:?}");
+        assert!(!said.err.contains(|char: char| char.is_control() && char != '\n' || char == '\u{202e}'), "{said:?}");
+        let said = world.run(&["rollback", "prod", argument, "--json"]);
+        let json: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+        assert!(json["error"]["message"].as_str().unwrap().contains(want), "{json}");
+    }
+}
+
+#[test]
 fn no_output_shows_a_secret() {
     let world = World::with_prod();
     let prod = world.prod();
