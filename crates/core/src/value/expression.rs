@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{
     AsWritten, Channel, Digest, Reference, ReleaseLabel, ReleaseName, Tag, Timestamp, human_duration, invalid,
-    parse_duration, serde_text,
+    parse_duration, public, serde_text,
 };
 use crate::error::{Error, Result};
 
@@ -264,7 +264,8 @@ impl FromStr for ReleaseRange {
             Some((old, new)) if !old.is_empty() && !new.is_empty() => {
                 Ok(ReleaseRange { old: old.parse()?, new: new.parse()? })
             }
-            _ => Err(invalid("range", format!("{text:?} is not OLD..NEW, such as preprod..prod"), None)),
+            // A URL is no release, and may have a password.
+            _ => Err(invalid("range", format!("{:?} is not OLD..NEW, such as preprod..prod", public(text)), None)),
         }
     }
 }
@@ -354,6 +355,8 @@ mod tests {
             let why = format!("range: {text:?} is not OLD..NEW, such as preprod..prod");
             assert_eq!(range(text).unwrap_err().to_string(), why);
         }
+        let url = range("https://u:c4n4ry@h/x?token=c4n4ry").unwrap_err();
+        assert_eq!(url.to_string(), "range: \"https://h/x\" is not OLD..NEW, such as preprod..prod");
     }
 
     #[test]
