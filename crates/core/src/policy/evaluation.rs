@@ -1,5 +1,7 @@
 //! `Policy`: a list of guardrails, with their judgement of a move.
 
+mod ways;
+
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
