@@ -30,7 +30,8 @@ pub use object::ObjectLedger;
 pub use postgres::PostgresLedger;
 pub use repair::{Repair, RepairNotice};
 pub use transfer::{Ending, Migration, MigrationPlan, MigrationProgress, MigrationResult};
-pub use url::{LedgerUrl, open_ledger};
+pub use url::LedgerUrl;
+pub use url::open::open_ledger;
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};

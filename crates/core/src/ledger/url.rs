@@ -1,5 +1,6 @@
 //! `LedgerUrl`: the address of a ledger, as people write it.
 
+pub(super) mod open;
 pub(super) mod place;
 #[cfg(test)]
 mod tests;
@@ -8,11 +9,9 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::Arc;
 
 pub(super) use self::place::Place;
 use self::place::{SCHEMES, bad, bucket, database, decode, file, harmless, is_dsn, parts, whole};
-use super::{Ledger, OpenMode};
 use crate::error::{Error, Result};
 use crate::value::Line;
 
@@ -47,17 +46,6 @@ pub struct LedgerUrl {
     pub(super) shown: String,
 }
 
-/// Opens the ledger at this address for writing: [`LedgerUrl::open`] with [`OpenMode::Write`].
-///
-/// ```no_run
-/// # async fn example() -> tagwarden::Result<()> {
-/// let ledger = tagwarden::open_ledger("s3://acme-audit/tagwarden").await?;
-/// # Ok(()) }
-/// ```
-pub async fn open_ledger(url: impl TryInto<LedgerUrl, Error: Into<Error>>) -> Result<Arc<dyn Ledger>> {
-    url.try_into().map_err(Into::into)?.open(OpenMode::Write).await
-}
-
 /// Options that are a part of the ledger's address.
 const WHERE: [&str; 7] = ["account", "dbname", "endpoint", "host", "hostaddr", "port", "schema"];
 
@@ -73,46 +61,6 @@ impl LedgerUrl {
         match self.place {
             Place::Directory(dir) => LedgerUrl::directory(home.join(dir)),
             _ => self,
-        }
-    }
-
-    /// Opens the ledger. With [`OpenMode::Write`] a directory is created if it does not exist; nothing else is created.
-    ///
-    /// CONFIG_INVALID if this program was built without the needed feature, LEDGER_ABSENT if there is no ledger at the
-    /// address, and the other errors of the ledger.
-    pub async fn open(&self, access: OpenMode) -> Result<Arc<dyn Ledger>> {
-        match &self.place {
-            #[cfg(all(feature = "file", unix))]
-            Place::Directory(dir) => Ok(Arc::new(match access {
-                OpenMode::Write => super::FileLedger::open(dir)?,
-                OpenMode::Read => super::FileLedger::open_read_only(dir)?,
-            })),
-            #[cfg(not(all(feature = "file", unix)))]
-            Place::Directory(_) => {
-                let _ = access;
-                let why = "directories are not built into this program: it takes the feature `file`, and Unix";
-                Err(bad(why.to_owned()))
-            }
-            #[cfg(feature = "postgres")]
-            Place::Postgres(_) => Ok(Arc::new(super::PostgresLedger::at(self, access).await?)),
-            #[cfg(feature = "object-store")]
-            Place::File(_) | Place::Bucket(_) => Ok(Arc::new(super::ObjectLedger::at(self, access).await?)),
-            #[cfg(not(all(feature = "postgres", feature = "object-store")))]
-            _ => Err(self.not_built_in()),
-        }
-    }
-
-    /// Creates the directory, or the tables in the database. May be called again. The bucket of an object store is not
-    /// created; instead this checks that the store can keep a ledger.
-    ///
-    /// Errors as in [`LedgerUrl::open`] with [`OpenMode::Write`], and LEDGER_DENIED if the credentials may not write.
-    pub async fn init(&self) -> Result<()> {
-        match &self.place {
-            #[cfg(feature = "postgres")]
-            Place::Postgres(_) => super::PostgresLedger::init_at(self).await,
-            #[cfg(feature = "object-store")]
-            Place::File(_) | Place::Bucket(_) => super::ObjectLedger::at(self, OpenMode::Write).await?.probe().await,
-            _ => self.open(OpenMode::Write).await.map(|_| ()),
         }
     }
 

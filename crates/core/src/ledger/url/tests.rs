@@ -1,5 +1,6 @@
 use super::*;
 use crate::error::ErrorKind;
+use crate::ledger::OpenMode;
 
 fn url(text: &str) -> LedgerUrl {
     text.parse().unwrap()
