@@ -1,9 +1,6 @@
 //! `Line`: one line of text that is safe to store and to show; and the shorter lines with a meaning of their own.
 
-use std::borrow::Cow;
 use std::sync::Arc;
-
-use serde::Deserialize;
 
 use super::{invalid, text_value};
 use crate::error::{Error, Result};
@@ -66,11 +63,6 @@ impl Line {
         })
     }
 }
-
-/// A string in JSON, which is copied only if it has escapes.
-#[derive(Debug, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct JsonText<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
 
 /// A line of 1 to `max` characters that may be written now; `what` names it in the error.
 fn parse(what: &str, text: &str, max: usize) -> Result<Arc<str>> {
