@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 
 import pytest
@@ -13,6 +14,11 @@ ADA = Provenance.of(provider="manual", run_id="run-1", actor="ada", actor_kind="
 
 QUICK = Times(ttl=10, grace=0.5, quiet=0.5, put=0.5, settle=0.5)
 """Short times, because a replay waits until reads are settled, by default for 30 s."""
+
+
+def processing(name: str) -> str:
+    """The note of a TypeError about an argument. Exceptions have notes from Python 3.11 on (PEP 678)."""
+    return f"\nwhile processing '{name}'" if sys.version_info >= (3, 11) else ""
 
 
 @dataclass

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import tagwarden
+from conftest import processing
 from tagwarden import InvalidValueError
 
 
@@ -34,7 +35,7 @@ def test_left_out_lists_skipped_paths_and_include_packs_them(tmp_path: Path) -> 
     with pytest.raises(InvalidValueError, match="SOURCE_INVALID.*has no nothing, which was to be included"):
         packed(include=["nothing"])
     for name in ("ignore_paths", "include"):
-        with pytest.raises(TypeError, match=f"expected several values, got str(\nwhile processing '{name}')?$"):
+        with pytest.raises(TypeError, match=f"expected several values, got str{processing(name)}$"):
             packed(**{name: "*.md"})
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ADA, PROD, QUICK, World
+from conftest import ADA, PROD, QUICK, World, processing
 from tagwarden import (
     AsyncPromoter,
     Channel,
@@ -144,7 +144,7 @@ def test_config_and_channel_belong_together(file: Path) -> None:
         Promoter(*parts, channel=PROD)
     with pytest.raises(InvalidValueError, match="VALUE_INVALID: pipeline: "):
         Promoter(*parts, config=config, channel=PROD, pipeline=Pipeline.of({"prod": PROD}))
-    with pytest.raises(TypeError, match="not an instance of 'Config'\nwhile processing 'config'"):
+    with pytest.raises(TypeError, match=f"not an instance of 'Config'{processing('config')}$"):
         Promoter(*parts, config=str(file), channel=PROD)  # type: ignore[arg-type]
 
 
