@@ -113,6 +113,7 @@ fn dry_run_shows_what_a_move_brings() {
     let world = podinfo();
     let said = world.does(&["rollback", "prod", "--to", "prod~2", "--dry-run"], 0);
     for want in [
+        "  release   6.14.1 -> 6.3.4\n",
         "  revision  6.14.1@sha1:6141614161416141614161416141614161416141 -> 6.3.4@sha1:",
         "  compare   https://github.com/stefanprodan/podinfo/compare/6141614161416141614161416141614161416141...0634",
         "  files     2 changed, 0 added, 0 gone\n    ~ deployment.yaml\n",

@@ -47,7 +47,7 @@ pub(crate) fn diff(diff: &ReleaseDiff, style: Style) -> Result<Answer> {
 pub(super) fn changes(fields: Fields, changes: &Changes, style: Style) -> Fields {
     match changes {
         Changes::None => fields,
-        Changes::Known(diff) => parts(facts(fields, diff), diff, style),
+        Changes::Known(diff) => parts(facts(releases(fields, diff), diff), diff, style),
         Changes::Unknown(why) => {
             fields.line(format!("  {}   {}", style.doubtful("changes"), shown(&format!("not known: {why}"))))
         }
@@ -61,6 +61,16 @@ fn named(side: &ReleaseFacts) -> String {
         Some(release) => format!("{release} {}", side.digest),
         None => side.digest.to_string(),
     }
+}
+
+/// The recorded names of both releases; nothing if neither has one.
+fn releases(fields: Fields, diff: &ReleaseDiff) -> Fields {
+    let [old, new] = [&diff.old, &diff.new].map(|side| side.release.as_ref().map(ToString::to_string));
+    if old.is_none() && new.is_none() {
+        return fields;
+    }
+    let word = |release: Option<String>| release.unwrap_or_else(|| "not known".to_owned());
+    fields.field("release", format!("{} -> {}", word(old), word(new)))
 }
 
 /// Source, revision, version, time, and the moves between.
