@@ -185,7 +185,8 @@ fn same_idempotency_key_moves_once() {
     let prod = world.prod();
     let promote = ["promote", &prod, "--source", "1.4.1", "--idempotency-key", "release-41"];
     world.does(&promote, 0);
-    world.does(&["promote", &prod, "--source", "1.4.2"], 0);
+    let newer = ["promote", &prod, "--source", "1.4.2", "--idempotency-key", "release-42"];
+    world.does(&newer, 0);
     let json = world.json(&promote, 3);
     let (error, context) = (&json["error"], &json["error"]["context"]);
     assert_eq!(error["code"], "IDEMPOTENCY_SUPERSEDED");
@@ -201,6 +202,12 @@ fn same_idempotency_key_moves_once() {
         (&json["result"], &json["move"]["seq"], &json["live"]["seq"]),
         (&"replayed".into(), &3.into(), &7.into())
     );
+    let said = world.does(&newer, 3);
+    let want =
+        "; a retry needs nothing more; a rollback replaced it, so promote a newer release [IDEMPOTENCY_SUPERSEDED]";
+    assert!(said.err.contains(want), "{}", said.err);
+    let again = world.does(&["rollback", &prod, "--to", "1.4.1"], 0);
+    assert!(again.out.contains(": it was live already, and the tag was put again\n"), "{}", again.out);
     world.push_by_hand(7);
     let json = world.json(&promote, 4);
     assert_eq!(json["error"]["code"], "CHANNEL_DRIFTED", "the same under drift: {json}");

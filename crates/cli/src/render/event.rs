@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use tagwarden::drift::{ChannelAudit, Drift};
-use tagwarden::log::{Intent, MoveRecord, MoveStatus, RecordedFinding, Source, Verdict};
+use tagwarden::log::{Intent, MoveRecord, MoveStatus, Op, RecordedFinding, Source, Verdict};
 use tagwarden::policy::Finding;
 use tagwarden::promotion::{ChannelStatus, DriftSeen, HistoryPage, LiveAt, RecoveryResult};
 use tagwarden::{ActorKind, Channel, Digest, ErrorClass, MoveResult, Receipt, Result, Target, Timestamp};
@@ -13,7 +13,12 @@ use super::{Answer, Fields, Style, Table, shown};
 pub(crate) fn receipt(receipt: &Receipt, style: Style) -> Result<Answer> {
     let (channel, op) = (&receipt.channel, receipt.op.as_str());
     let title = match receipt.result {
-        MoveResult::Committed => format!("{} {op} {channel}", style.good("committed")),
+        MoveResult::Committed => {
+            let same =
+                receipt.previous_digest == Some(receipt.digest) && matches!(receipt.op, Op::Promote | Op::Rollback);
+            let note = if same { ": it was live already, and the tag was put again" } else { "" };
+            format!("{} {op} {channel}{note}", style.good("committed"))
+        }
         MoveResult::Unchanged => {
             format!("{} {op} {channel}: it points there already; nothing was written", style.good("unchanged"))
         }

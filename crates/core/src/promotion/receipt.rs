@@ -216,9 +216,14 @@ impl Run {
         let (channel, target, intent) = (&effects.channel, own.intent.target.digest, &live.intent);
         let release = intent.provenance.release.as_ref().map(|release| format!("{release}, ")).unwrap_or_default();
         let closed = live.outcome.as_ref().map_or(live.at, |outcome| outcome.at);
+        // A way back to what a rollback left is not offered: a person decided against it.
+        let way = match intent.op {
+            Op::Rollback => "a rollback replaced it, so promote a newer release".to_owned(),
+            _ => format!("to go back: tagwarden rollback {channel} --to {target}"),
+        };
         let message = format!(
             "your move of {channel} to {target} was committed (seq {seq}) and replaced by {} (seq {}: {release}run {}, {}, at \
-             {closed}); a retry needs nothing more; to go back: tagwarden rollback {channel} --to {target}",
+             {closed}); a retry needs nothing more; {way}",
             intent.target.digest, live.seq, intent.provenance.pipeline.run_id, intent.provenance.actor.id,
         );
         Error::new(ErrorKind::IdempotencySuperseded, message)
