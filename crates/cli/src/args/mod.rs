@@ -1,22 +1,30 @@
 //! Arguments of the command line. Help texts give units, ranges and defaults; the long texts are in `help`.
 
+mod artifact;
+mod block;
 mod config;
 mod diff;
 mod help;
+mod hold;
 mod ledger;
+mod look;
+mod moves;
+mod program;
 mod shared;
-mod verbs;
 
+pub(crate) use artifact::{ArtifactArgs, ArtifactCommand, PushArgs};
+pub(crate) use block::{BlockArgs, UnblockArgs};
 pub(crate) use config::{ConfigArgs, ConfigCommand, DraftArgs, ValidateArgs};
 pub(crate) use diff::DiffArgs;
+pub(crate) use hold::{HoldArgs, HoldsArgs, ReachArgs, UnholdArgs};
 pub(crate) use ledger::{ExportArgs, ImportArgs, InitArgs, LedgerArgs, LedgerCommand, MigrateArgs};
+pub(crate) use look::{
+    AtArgs, AuditArgs, ChannelsArgs, CurrentArgs, HistoryArgs, PreviousArgs, RetentionArgs, VerifyArgs,
+};
+pub(crate) use moves::{AdoptArgs, BootstrapArgs, MoveArgs, PromoteArgs, RecoverArgs, RepairArgs, RollbackArgs};
+pub(crate) use program::{CompletionsArgs, DemoArgs};
 pub(crate) use shared::{
     Global, KeepArgs, Kind, OnConflictArg, PlaceArgs, RegistryArgs, ScopeArg, SettleArgs, TermsArgs, TimesArgs, WhoArgs,
-};
-pub(crate) use verbs::{
-    AdoptArgs, ArtifactArgs, ArtifactCommand, AtArgs, AuditArgs, BlockArgs, BootstrapArgs, ChannelsArgs,
-    CompletionsArgs, CurrentArgs, DemoArgs, HistoryArgs, HoldArgs, HoldsArgs, MoveArgs, PreviousArgs, PromoteArgs,
-    PushArgs, ReachArgs, RecoverArgs, RepairArgs, RetentionArgs, RollbackArgs, UnblockArgs, UnholdArgs, VerifyArgs,
 };
 
 use clap::{Parser, Subcommand};

@@ -6,7 +6,7 @@ use tagwarden::policy::BlockedOn;
 use tagwarden::promotion::BlockResult;
 use tagwarden::{Channel, Digest, Result};
 
-use super::event::roll_back;
+use super::current::roll_back;
 use super::{Answer, shown};
 
 /// The channels in which the block counts, those where the digest is live, each with the digest to roll back to, and the

@@ -8,7 +8,8 @@ use tagwarden::promotion::{ChannelStatus, Plan};
 use tagwarden::retention::{Pin, RetentionDecision, RetentionPlan};
 use tagwarden::{Channel, Digest, ErrorClass, Result, human_duration};
 
-use super::event::{advice, at_digest};
+use super::current::advice;
+use super::event::at_digest;
 use super::{Answer, Changes, Fields, Style, Table, shown};
 
 /// One line for each channel.

@@ -1,0 +1,42 @@
+//! The long texts of `--help` of `ledger`.
+
+pub(in crate::args) const LEDGER_INIT: &str = "\
+It makes what can be made, and may be run again: a directory, or the tables of a PostgreSQL schema. A bucket is not made; \
+that the store can keep a ledger is tried out. docs/guides/ledgers.md says which ledger to \
+choose, docs/reference/ledger-urls.md which rights each one needs.
+
+Without a URL it is the ledger of --ledger, TAGWARDEN_LEDGER or tagwarden.toml.
+
+Examples (the second one needs a PostgreSQL):
+  tagwarden ledger init
+  tagwarden ledger init postgres://tagwarden@db.example.com/audit";
+
+pub(in crate::args) const LEDGER_MIGRATE: &str = "\
+Each log is verified in FROM, copied byte for byte, read back from TO, and then closed in FROM by an entry that says where \
+it went: nothing can be written there any more, so that no log goes on in two places. It stays readable. A log with an \
+open move is not closed: CHANNEL_BUSY. What is interrupted is run again, and goes on where it stopped; only if TO had \
+everything already, it asks for --resume, because TO might be FROM under another name. A copy that leaves FROM as it is: \
+`ledger export`.
+
+Examples (s3:// needs a bucket):
+  tagwarden ledger migrate ./ledger s3://acme-audit/shop --dry-run
+  tagwarden ledger migrate ./ledger s3://acme-audit/shop
+  tagwarden ledger migrate ./ledger \"$LEDGER_URL\" preprod   # this channel";
+
+pub(in crate::args) const LEDGER_EXPORT: &str = "\
+One file for each log, CHANNEL.jsonl, an entry a line, as the file ledger names and writes it: `verify --log FILE` checks \
+it, and `ledger import` brings it back. An earlier export in DIR is replaced only by a log that begins with it, so that a \
+damaged ledger does not take its backup with it.
+
+Examples (s3:// needs a bucket):
+  tagwarden ledger export ./backup
+  tagwarden ledger export ./backup --ledger s3://acme-audit/shop";
+
+pub(in crate::args) const LEDGER_IMPORT: &str = "\
+Each log is verified before its first entry is written; what is there already is compared. A last entry that says the log \
+goes on in another ledger is left out: an imported log is open. Import what is not written any more: a backup, not a ledger \
+in use (that is `ledger migrate`).
+
+Examples (postgres:// needs a PostgreSQL):
+  tagwarden ledger import ./backup --ledger ./restored
+  tagwarden ledger import ./backup --ledger postgres://ci@db.example.com/audit";

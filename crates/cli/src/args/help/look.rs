@@ -1,0 +1,57 @@
+//! The long texts of `--help` of the commands that only look.
+
+pub(in crate::args) const CURRENT: &str = "\
+Exit 0: in sync. Exit 4: drift, see `tagwarden repair --help` and `tagwarden adopt --help`. Exit 5: a move is open. \
+Exit 6: the registry could not be asked.
+
+Examples:
+  tagwarden current prod
+  tagwarden current prod --offline --json";
+
+pub(in crate::args) const HISTORY: &str = "\
+Examples:
+  tagwarden history prod
+  tagwarden history prod --limit 5 --before 42 --full
+  tagwarden history prod --all --json";
+
+pub(in crate::args) const DIFF: &str = "\
+A release is named as everywhere: a tag (1.4.2), a digest, a whole reference, a channel (preprod), or what was live on one: \
+prod~1 (a change ago), prod#42 (by the move with this sequence number), prod@{2 hours ago}. What is gone from the registry is \
+compared by what its move recorded, and a note says so.
+
+Examples:
+  tagwarden diff preprod..prod
+  tagwarden diff prod~1 prod --unified
+  tagwarden diff prod@{2026-11-23T06:00:00Z} prod
+  tagwarden diff 1.4.1 1.4.2 --channel prod --json";
+
+pub(in crate::args) const AT: &str = "\
+Order in the log decides; the time of an entry informs: shown is the last committed move that was closed at or before the \
+time.
+
+Example:
+  tagwarden at prod 2026-11-23T06:00:00Z";
+
+pub(in crate::args) const AUDIT: &str = "\
+Exit 0: every channel is in sync. Otherwise the worst, in this order: 7 the log has a defect, 4 drift, 6 unknown (a \
+failure to look is never in sync), 5 a move is open.
+
+Examples:
+  tagwarden audit
+  tagwarden audit prod preprod --json";
+
+pub(in crate::args) const RETENTION: &str = "\
+What is live, named by an open move or inside a rollback window is kept, and so is what a tag names, what a kept index \
+needs, and what is not understood.
+
+Example:
+  tagwarden retention registry.example.com/acme/shop --keep-last 10 \\
+    --keep-for 30d";
+
+pub(in crate::args) const VERIFY: &str = "\
+Every entry's bytes, its place and its link to the one before are checked. A defect is named with its seq and code, and \
+the exit code is 7. Unanchored: a cut tail cannot be seen without a checkpoint kept elsewhere.
+
+Examples:
+  tagwarden verify
+  tagwarden verify --log prod.jsonl";
