@@ -14,6 +14,8 @@ mod overrides;
 mod parts;
 mod refusal;
 mod rolled_back;
+#[cfg(test)]
+mod sample;
 mod way;
 
 pub use blocked::NotBlocked;

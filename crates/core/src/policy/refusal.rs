@@ -123,23 +123,8 @@ impl From<Refusal> for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::{ChannelState, HoldScope, Op, TargetManifest};
-    use crate::policy::{Facts, Policy};
-    use crate::value::{Digest, Line, Provenance};
-
-    fn facts() -> Facts {
-        let mut state = ChannelState::empty("reg.io/acme/shop:prod".parse().unwrap());
-        state.live = Some(Digest::of(b"live"));
-        let provenance = Provenance::new("github-actions", "42", "octocat").unwrap();
-        let mut facts = Facts::new(Op::Promote, &state, provenance, "2026-11-23T06:00:00Z".parse().unwrap());
-        facts.target = Some(TargetManifest::new(Digest::of(b"next"), Line::lossy("a/b"), 7));
-        facts
-    }
-
-    fn hold() -> ActiveHold {
-        let (reason, provenance) = (Line::lossy("incident 7"), Provenance::new("manual", "1", "ada").unwrap());
-        ActiveHold { seq: 9, scope: HoldScope::Promotions, reason, provenance, until: None }
-    }
+    use crate::policy::Policy;
+    use crate::policy::sample::{facts, hold};
 
     #[test]
     fn a_refusal_by_a_hold_alone_may_pass_later() {

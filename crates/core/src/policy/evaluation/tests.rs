@@ -1,21 +1,8 @@
 use super::*;
-use crate::log::{ActiveHold, ChannelState, HoldScope, TargetManifest, Verdict};
+use crate::log::{ActiveHold, HoldScope, Verdict};
+use crate::policy::sample::{facts, hold};
 use crate::policy::{GuardrailInfo, OrderBy};
 use crate::value::Stage;
-
-fn facts() -> Facts {
-    let mut state = ChannelState::empty("reg.io/acme/shop:prod".parse().unwrap());
-    state.live = Some(Digest::of(b"live"));
-    let provenance = Provenance::new("github-actions", "42", "octocat").unwrap();
-    let mut facts = Facts::new(Op::Promote, &state, provenance, "2026-11-23T06:00:00Z".parse().unwrap());
-    facts.target = Some(TargetManifest::new(Digest::of(b"next"), Line::lossy("a/b"), 7));
-    facts
-}
-
-fn hold() -> ActiveHold {
-    let (reason, provenance) = (Line::lossy("incident 7"), Provenance::new("manual", "1", "ada").unwrap());
-    ActiveHold { seq: 9, scope: HoldScope::Promotions, reason, provenance, until: None }
-}
 
 #[derive(Debug)]
 struct Says(&'static str, Verdict, serde_json::Value);
