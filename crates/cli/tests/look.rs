@@ -191,6 +191,22 @@ fn log_with_a_defect_is_the_worst_audit_state() {
 }
 
 #[test]
+fn defect_in_the_log_of_an_earlier_environment_names_its_channel() {
+    let world = World::new();
+    let dev = world.channel("dev").to_string();
+    for stage in ["dev", "prod"] {
+        world.does(&["bootstrap", stage, "--source", "1.4.0"], 0);
+    }
+    let text = std::fs::read_to_string(world.log("dev")).unwrap();
+    std::fs::write(world.log("dev"), text.replace("\"ada\"", "\"eve\"")).unwrap();
+    let said = world.does(&["promote", "prod", "--source", "1.4.0"], 7);
+    assert!(said.err.contains(&format!("the log of {dev}: seq ")), "{}", said.err);
+    assert!(said.err.contains(&format!("`tagwarden verify {dev}` names the first entry")), "{}", said.err);
+    let error = &world.json(&["promote", "prod", "--source", "1.4.0"], 7)["error"];
+    assert_eq!((&error["code"], &error["context"]["channel"]), (&"LEDGER_CORRUPT".into(), &dev.as_str().into()));
+}
+
+#[test]
 fn missing_part_is_a_warning_of_audit_with_parts_and_can_be_overridden() {
     let world = with_history();
     let prod = world.prod();

@@ -99,7 +99,7 @@ fn hint(error: &Error) -> Option<String> {
                 .to_owned()
         }
         ErrorKind::LedgerCorrupt | ErrorKind::LedgerTruncated | ErrorKind::LedgerForked => {
-            "`tagwarden verify` names the first entry that breaks a rule; do not edit the log".to_owned()
+            format!("`tagwarden verify {channel}` names the first entry that breaks a rule; do not edit the log")
         }
         ErrorKind::InternalFault => "this is a defect of tagwarden; please report it".to_owned(),
         _ => return None,

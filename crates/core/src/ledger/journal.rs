@@ -58,6 +58,11 @@ impl ChannelLog {
 
     /// Reads and applies all entries up to the head.
     pub async fn refresh(&mut self) -> Result<Arc<ChannelState>> {
+        let read = self.read_to_head().await;
+        read.map_err(|error| error.in_log_of(&self.state.channel))
+    }
+
+    async fn read_to_head(&mut self) -> Result<Arc<ChannelState>> {
         let mut size = self.ledger.size(&self.state.channel).await?;
         // A shorter log has no index.
         if self.state.size == 0
@@ -221,6 +226,11 @@ impl Snapshot {
     /// The decoded entries from `from` on, at most `limit`. Each entry is checked against the one before it, also the
     /// first one: a log that is read page by page is therefore checked between the pages, too.
     pub async fn read(&self, from: u64, limit: usize) -> Result<Vec<Entry>> {
+        let read = self.entries(from, limit).await;
+        read.map_err(|error| error.in_log_of(&self.state.channel))
+    }
+
+    async fn entries(&self, from: u64, limit: usize) -> Result<Vec<Entry>> {
         let channel = &self.state.channel;
         let mut entries: Vec<Entry> = Vec::new();
         let mut parent = None;

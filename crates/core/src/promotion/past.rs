@@ -68,7 +68,7 @@ pub(super) async fn each_entry(log: &Snapshot, mut take: impl FnMut(&Entry) -> b
         let entries = log.read(from, ENTRIES).await?;
         if entries.is_empty() {
             let message = format!("the log has {from} entries, and {size} were seen before");
-            return Err(Error::new(ErrorKind::LedgerTruncated, message).with_context("channel", &log.state().channel));
+            return Err(Error::new(ErrorKind::LedgerTruncated, message).in_log_of(&log.state().channel));
         }
         from += entries.len() as u64;
         if !entries.iter().all(&mut take) {

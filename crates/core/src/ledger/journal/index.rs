@@ -181,11 +181,11 @@ impl ChannelLog {
             }
             // The index may be older or newer than the first entry that this journal has read.
             if earlier.moves.len() < missing {
-                earlier.read_to(self.state.size).await?;
+                let read = earlier.read_to(self.state.size).await;
+                read.map_err(|error| error.in_log_of(&self.state.channel))?;
                 if earlier.state.leaf != self.state.leaf || earlier.moves.len() < missing {
                     let message = "the log has other entries than it had when it was read before";
-                    let error = Error::new(ErrorKind::LedgerForked, message);
-                    return Err(error.with_context("channel", &self.state.channel));
+                    return Err(Error::new(ErrorKind::LedgerForked, message).in_log_of(&self.state.channel));
                 }
             }
             earlier.moves.truncate(missing);
