@@ -131,6 +131,16 @@ impl Facts {
             Op::Bootstrap | Op::Repair | Op::Adopt => self.observed,
         }
     }
+
+    /// True if the move brings a release here: a promotion, and a bootstrap that makes the tag, which is the first
+    /// promotion of a new channel. False for a bootstrap that takes the tag as it is.
+    pub(crate) fn promotes(&self) -> bool {
+        match self.op {
+            Op::Promote => true,
+            Op::Bootstrap => self.observed.is_none(),
+            Op::Rollback | Op::Repair | Op::Adopt => false,
+        }
+    }
 }
 
 /// The digest that the channel must point at before the move starts.

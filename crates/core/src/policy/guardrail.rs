@@ -272,11 +272,13 @@ impl Guardrail for NoHold {
 
 /// A release goes through the environments of the pipeline in their order (STAGE_SKIPPED).
 ///
-/// - A promotion's target must have been live in the environment before. If it is not live there now, the finding is a
-///   warning (STAGE_SUPERSEDED): that environment may have a newer release, or may have been rolled back.
+/// - A promotion's target must have been live in the environment before; so must that of the first promotion of a new
+///   channel, which is a bootstrap that makes the tag. If it is not live there now, the finding is a warning
+///   (STAGE_SUPERSEDED): that environment may have a newer release, or may have been rolled back.
 /// - A rollback's target must have been live here, or in the environment before.
-/// - A repair, a bootstrap and an adoption pass. An adoption of a digest that was never live in the environment before
-///   is a warning (STAGE_SKIPPED).
+/// - A repair, and a bootstrap that takes the tag as it is, pass.
+/// - An adoption passes. If its digest was never live in the environment before, the finding is a warning
+///   (STAGE_SKIPPED).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PromotionOrder;
 
@@ -294,7 +296,9 @@ impl Guardrail for PromotionOrder {
         let pass = |why: String| Finding::pass(self.name(), why);
         let before = match (facts.op, &facts.upstream) {
             (Op::Repair, _) => return pass("a repair puts back what was judged before".to_owned()),
-            (Op::Bootstrap, _) => return pass("a bootstrap takes the first state, whatever it is".to_owned()),
+            (Op::Bootstrap, _) if !facts.promotes() => {
+                return pass("a bootstrap takes the tag as it is, whatever it is".to_owned());
+            }
             (Op::Rollback, _) if facts.here != LiveHistory::Never => {
                 return pass(format!("it was live on {} before", facts.channel));
             }

@@ -75,7 +75,7 @@ impl Run {
         facts.unknown = parts.unknown;
         facts.expected = terms.expected;
         facts.here = here;
-        let Earlier { before, logs, blocks } = self.earlier(op, target).await?;
+        let Earlier { before, logs, blocks } = self.earlier(facts.promotes(), target).await?;
         facts.upstream = before;
         facts.first = inner.first_channel().cloned();
         facts.blocks = blocks;
@@ -222,8 +222,9 @@ impl Run {
         Ok(Some(LeftBy { seq, cause, provenance, reason }))
     }
 
-    /// The logs of every earlier environment in the pipeline.
-    async fn earlier(&self, op: Op, target: &Digest) -> Result<Earlier> {
+    /// The logs of every earlier environment in the pipeline. LEDGER_MIGRATED if the move promotes and one of them goes on
+    /// in another ledger.
+    async fn earlier(&self, promotes: bool, target: &Digest) -> Result<Earlier> {
         let (inner, channel) = (&self.effects.inner, &self.effects.channel);
         let stages = inner.pipeline.as_ref().map(|pipeline| pipeline.earlier(channel)).unwrap_or_default();
         let read = async |stage: &Stage| {
@@ -231,7 +232,7 @@ impl Run {
             let mut journal = inner.refreshed(&channel).await?;
             let passage = passage(&mut journal, target).await?;
             let state = journal.state();
-            if let (Op::Promote, Some(migrated)) = (op, &state.migrated) {
+            if let (true, Some(migrated)) = (promotes, &state.migrated) {
                 // The upstream log was migrated, so its live digest and its blocks are not known here. A promotion needs
                 // them; a rollback does not.
                 return Err(migrated.error(&channel));

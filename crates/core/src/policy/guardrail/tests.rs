@@ -168,7 +168,10 @@ fn promotion_order_by_operation_and_passage() {
         (Op::Rollback, Some(Never), Never, Refuse),
         (Op::Rollback, Some(Live), Never, Pass),
         (Op::Rollback, None, Never, Pass),
-        (Op::Bootstrap, Some(Never), Never, Pass),
+        (Op::Bootstrap, Some(Never), Never, Refuse),
+        (Op::Bootstrap, Some(Earlier), Never, Warn),
+        (Op::Bootstrap, Some(Live), Never, Pass),
+        (Op::Bootstrap, None, Never, Pass),
         (Op::Repair, Some(Never), Live, Pass),
         (Op::Adopt, Some(Never), Never, Warn),
         (Op::Adopt, Some(Live), Never, Pass),
@@ -178,9 +181,19 @@ fn promotion_order_by_operation_and_passage() {
         let mut facts = facts(op);
         facts.upstream = passage.and_then(upstream);
         facts.here = here;
+        if op == Op::Bootstrap {
+            facts.observed = None;
+        }
         let (verdict, _, why) = said(&PromotionOrder, &facts);
         assert_eq!(verdict, want, "{op:?} {passage:?} {here:?}: {why}");
     }
+}
+
+#[test]
+fn bootstrap_of_the_tag_as_it_is_passes_the_promotion_order() {
+    let mut facts = facts(Op::Bootstrap);
+    facts.upstream = upstream(LiveHistory::Never);
+    assert_eq!(passed(&PromotionOrder, &facts), "a bootstrap takes the tag as it is, whatever it is");
 }
 
 #[test]

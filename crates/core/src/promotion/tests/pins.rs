@@ -82,8 +82,8 @@ async fn puts_to_prod(pinned: bool) -> Vec<Tag> {
     };
     let pipeline = Pipeline::new(vec![stage("dev", &dev), stage("prod", &w.prod)]).unwrap();
     w.promoter = w.promoter.to_builder().pipeline(pipeline).build().unwrap();
-    let w = w.bootstrapped().await;
     w.promoter.bootstrap(&dev).source(w.release("1.0")).options(terms()).await.unwrap();
+    let w = w.bootstrapped().await;
     w.promoter.promote(&dev, w.release("1.1")).options(terms()).await.unwrap();
     if !pinned {
         w.registry.delete_tag(w.prod.repository(), &pin_tag(&w.digests[1]));

@@ -60,6 +60,36 @@ async fn a_release_goes_through_the_environments_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn first_promotion_of_a_new_channel_goes_through_the_environments_in_order() {
+    let w = world();
+    let dev: Channel = "reg.io/acme/shop:dev".parse().unwrap();
+    let stage = |name: &str, channel: &Channel| Stage { environment: name.parse().unwrap(), channel: channel.clone() };
+    let pipeline = Pipeline::new(vec![stage("dev", &dev), stage("prod", &w.prod)]).unwrap();
+    let promoter = w.promoter.to_builder().pipeline(pipeline).build().unwrap();
+    let promote = || promoter.promote(&w.prod, w.release("1.1")).options(terms());
+    let bootstrap = || promoter.bootstrap(&w.prod).source(w.release("1.1")).options(terms());
+    for skipped in [promote().await, bootstrap().await] {
+        assert_eq!(refused_by(&skipped.unwrap_err()), ["STAGE_SKIPPED"]);
+    }
+    assert_eq!((w.observed(), promoter.state(&w.prod).await.unwrap().committed), (None, 0));
+    promoter.bootstrap(&dev).source(w.release("1.1")).options(terms()).await.unwrap();
+    promote().await.unwrap();
+    assert_eq!(w.observed(), Some(w.digests[1]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn bootstrap_of_the_tag_as_it_is_needs_no_earlier_environment() {
+    let w = world();
+    let dev: Channel = "reg.io/acme/shop:dev".parse().unwrap();
+    let stage = |name: &str, channel: &Channel| Stage { environment: name.parse().unwrap(), channel: channel.clone() };
+    let pipeline = Pipeline::new(vec![stage("dev", &dev), stage("prod", &w.prod)]).unwrap();
+    let promoter = w.promoter.to_builder().pipeline(pipeline).build().unwrap();
+    w.registry.push_image(w.prod.repository(), w.prod.tag(), 1);
+    promoter.bootstrap(&w.prod).options(terms()).await.unwrap();
+    assert_eq!(promoter.state(&w.prod).await.unwrap().live, Some(w.digests[1]));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_guardrail_that_cannot_be_overridden_is_an_invalid_value() {
     let w = world().bootstrapped().await;
     let terms = |name| MoveOptions { overrides: [text(name)].into(), reason: Some(text("I know")), ..terms() };
