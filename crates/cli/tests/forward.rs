@@ -29,10 +29,10 @@ fn push(world: &World, tag: &str, number: u64, annotations: &[(&str, &str)]) {
     world.server.memory().push(&repository, &tag.parse().unwrap(), &manifest);
 }
 
-/// The code, the verdict and the reason of forward-only in the findings of a recorded move or of a refusal.
+/// The code, the verdict and the reason of forward-only in the findings of a recorded move, a refusal or a plan.
 fn forward(json: &Value) -> (String, String, String) {
     let recorded = json["move"]["intent"]["decision"]["findings"].as_array();
-    let findings = recorded.or(json["error"]["findings"].as_array()).unwrap();
+    let findings = recorded.or(json["error"]["findings"].as_array()).or(json["findings"].as_array()).unwrap();
     let finding = findings.iter().find(|finding| finding["guardrail"] == "forward-only").unwrap();
     let text = |name: &str| finding[name].as_str().unwrap_or_default().to_owned();
     (text("code"), text("verdict"), text("why"))
@@ -128,6 +128,14 @@ fn build_numbers_are_compared_within_one_series_alone() {
     world.does(&["promote", "prod", "--source", "b"], 0);
     let (code, ..) = forward(&world.json(&["promote", "prod", "--source", "a"], 3));
     assert_eq!(code, "ORDER_OUTDATED");
+    // A series that cannot be read is not the series of builds that name none.
+    push(&world, "d", 93, &built("11", "acme\nshop"));
+    let (code, verdict, why) = forward(&world.json(&["promote", "prod", "--source", "d", "--dry-run"], 0));
+    assert_eq!((code.as_str(), verdict.as_str()), ("ORDER_UNKNOWN", "warn"));
+    let want = "the release has no value by build-number: its annotation dev.tagwarden.build-series cannot be read: text: \
+                control or bidirectional character U+000A at byte 4; annotate it with dev.tagwarden.build-number, or give \
+                --order";
+    assert_eq!(why, want);
     let (code, verdict, why) = forward(&world.json(&["promote", "prod", "--source", "c"], 0));
     assert_eq!((code.as_str(), verdict.as_str()), ("ORDER_UNKNOWN", "warn"));
     let want = "3 (build-number of acme/shop/nightly.yml) and 10 (build-number of acme/shop/build.yml), which is live, \

@@ -72,6 +72,9 @@ pub struct Facts {
     /// The target's place among the releases; none if it is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<ReleaseOrder>,
+    /// The annotation that could not be read, and why, if the place is not known for that reason.
+    #[serde(skip)]
+    pub(crate) unread: Option<Line>,
     /// The last committed move; none if there is none, or if releases have no order.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub live_move: Option<LiveMove>,
@@ -114,6 +117,7 @@ impl Facts {
             here: LiveHistory::Never,
             order: None,
             place: None,
+            unread: None,
             live_move: None,
             left_by: None,
             first: None,

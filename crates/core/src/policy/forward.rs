@@ -101,7 +101,8 @@ impl Guardrail for ForwardOnly {
                 Op::Promote | Op::Bootstrap => remedy(by),
                 Op::Rollback | Op::Repair | Op::Adopt => "the log of the channel has none",
             };
-            let why = format!("the release has no value by {}: {remedy}", by.as_str());
+            let unread = facts.unread.as_ref().map(|why| format!("{why}; ")).unwrap_or_default();
+            let why = format!("the release has no value by {}: {unread}{remedy}", by.as_str());
             return Self::unknown(facts.order, &why);
         };
         let Some(live_move) = &facts.live_move else { return pass(format!("{} is the first release", said(target))) };
@@ -201,6 +202,16 @@ mod tests {
                 format!("{why}. A value is required; to move all the same: --override forward-only --reason …");
             assert_eq!(refused, (Verdict::Refuse, Some("ORDER_UNKNOWN".to_owned()), required));
         }
+    }
+
+    #[test]
+    fn annotation_that_cannot_be_read_is_named() {
+        let mut facts = facts(OrderBy::Semver, false, None, value(OrderBy::Semver, "1.2.0", None));
+        facts.unread = Some(Line::lossy("its annotation x is \"y\", which is no version"));
+        let why = said_of(&facts).2;
+        let want =
+            "the release has no value by semver: its annotation x is \"y\", which is no version; promote it by a tag";
+        assert!(why.starts_with(want), "{why}");
     }
 
     #[test]

@@ -85,7 +85,7 @@ impl Run {
             facts.instead = inner.unblocked(channel, state.live.filter(|_| op == Op::Rollback)).await?;
         }
         facts.order = inner.policy.order();
-        facts.place = self.place(change, origin, manifest, facts.tagged.as_ref()).await?;
+        (facts.place, facts.unread) = self.place(change, origin, manifest, facts.tagged.as_ref()).await?;
         facts.live_move = self.live_move().await?;
         facts.left_by = self.left_by(target).await?;
         Ok((facts, logs))

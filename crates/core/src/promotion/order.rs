@@ -33,31 +33,31 @@ impl Run {
     /// The place of the target among the releases. A rollback, a repair and an adoption copy the value of `origin`, the
     /// intent that made the target live here. For the others it is the first of these: the value that was given; that of
     /// the source channel's log, also for a past release; the policy's kind of value, read from the source tag or the
-    /// annotations; that of this channel's log.
+    /// annotations; that of this channel's log. If it is none of these, also what could not be read.
     pub(super) async fn place(
         &self,
         change: &Change,
         origin: Option<&Intent>,
         manifest: Option<&Manifest>,
         tagged: Option<&Tagged>,
-    ) -> Result<Option<ReleaseOrder>> {
+    ) -> Result<(Option<ReleaseOrder>, Option<Line>)> {
         if matches!(change.op, Op::Rollback | Op::Repair | Op::Adopt) {
-            return Ok(origin.and_then(|intent| intent.order.clone()));
+            return Ok((origin.and_then(|intent| intent.order.clone()), None));
         }
         let configured = self.effects.inner.policy.order();
         if let Some(given) = self.terms.given_place(configured)? {
-            return Ok(Some(given));
+            return Ok((Some(given), None));
         }
-        let Some(order) = configured else { return Ok(None) };
+        let Some(order) = configured else { return Ok((None, None)) };
         let digest = &change.target;
         if let Some(from) = self.source_channel()
             && let Some(known) = self.recorded_place(from, digest, order).await?
         {
-            return Ok(Some(known));
+            return Ok((Some(known), None));
         }
         match read_place(order, manifest, self.source_tag(digest, tagged)) {
-            Some(read) => Ok(Some(read)),
-            None => self.recorded_place(&self.effects.channel, digest, order).await,
+            Ok(Some(read)) => Ok((Some(read), None)),
+            none => Ok((self.recorded_place(&self.effects.channel, digest, order).await?, none.err())),
         }
     }
 
@@ -106,23 +106,35 @@ impl Run {
     }
 }
 
-/// The value of this kind in the tag by which a release was named, or in its annotations.
-fn read_place(order: Order, target: Option<&Manifest>, tag: Option<String>) -> Option<ReleaseOrder> {
+/// The value of this kind in the tag by which a release was named, or in its annotations; none if there is none. An error
+/// says which annotation could not be read.
+fn read_place(
+    order: Order,
+    target: Option<&Manifest>,
+    tag: Option<String>,
+) -> std::result::Result<Option<ReleaseOrder>, Line> {
     let annotations = target.map(|target| target.description().annotations).unwrap_or_default();
-    let annotation = |name: &str| annotations.get(name).cloned();
-    let read = |text: Option<String>, series| order.value(text?.as_str(), series).ok();
+    let read = |name: &str, series| {
+        let value = annotations.get(name).map(|text| order.value(text, series));
+        value.transpose().map_err(|e| unread(name, &e))
+    };
     match order.by() {
-        OrderBy::Semver => {
-            let version = || read(annotation("org.opencontainers.image.version"), None);
-            read(tag, None).or_else(version)
-        }
-        OrderBy::Created => read(annotation("org.opencontainers.image.created"), None),
+        OrderBy::Semver => match tag.and_then(|tag| order.value(&tag, None).ok()) {
+            Some(version) => Ok(Some(version)),
+            None => read("org.opencontainers.image.version", None),
+        },
+        OrderBy::Created => read("org.opencontainers.image.created", None),
         OrderBy::BuildNumber => {
-            let series = annotation(BUILD_SERIES).and_then(|series| series.parse().ok());
-            read(annotation(BUILD_NUMBER), series)
+            // Without its series, a number could be compared with one of another series.
+            let series = annotations.get(BUILD_SERIES).map(|series| series.parse::<Line>());
+            read(BUILD_NUMBER, series.transpose().map_err(|e| unread(BUILD_SERIES, &e))?)
         }
-        OrderBy::Unordered => None,
+        OrderBy::Unordered => Ok(None),
     }
+}
+
+fn unread(annotation: &str, why: &Error) -> Line {
+    Line::lossy(format!("its annotation {annotation} cannot be read: {why}"))
 }
 
 /// The series of build numbers: the project and the workflow of the run, such as `acme/shop/build.yml`; none if neither
