@@ -20,7 +20,7 @@ use clap::Parser;
 use clap::builder::StyledStr;
 use clap::error::ErrorKind as Usage;
 use tagwarden::ledger::LedgerUrl;
-use tagwarden::{Error, ErrorKind, Result};
+use tagwarden::{Error, ErrorKind, Result, without_credentials};
 
 use crate::args::Cli;
 use crate::render::{Answer, Style, error_json, error_text, shown};
@@ -98,7 +98,7 @@ fn quoting(error: &clap::Error) -> StyledStr {
         let (name, value) = option.unwrap_or(("", &*argument));
         let public = match value.contains("://") {
             true => value.parse::<LedgerUrl>().map_or("…".to_owned(), |url| url.to_string()),
-            false => value.to_owned(),
+            false => without_credentials(value),
         };
         // The reason of a value's parser quotes it as Rust does.
         let quoted = (format!("{value:?}"), format!("{public:?}"));

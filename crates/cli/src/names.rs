@@ -1,7 +1,7 @@
 //! Resolves words on the command line: a channel, a repository.
 
 use tagwarden::config::Config;
-use tagwarden::{AsWritten, Channel, Error, ErrorKind, Repository, Result};
+use tagwarden::{AsWritten, Channel, Error, ErrorKind, Repository, Result, without_credentials};
 
 /// The channel of `HOST/REPOSITORY:TAG`, or of the environment with that name.
 pub(crate) fn channel(config: &Config, text: &str) -> Result<Channel> {
@@ -23,7 +23,7 @@ pub(crate) fn repository(config: &Config, text: &str) -> Result<Repository> {
 }
 
 fn unknown(config: &Config, text: &str) -> String {
-    let what = format!("channel: {text:?} is no HOST/REPOSITORY:TAG");
+    let what = format!("channel: {:?} is no HOST/REPOSITORY:TAG", without_credentials(text));
     match &config.file {
         None => format!("{what}, and there is no tagwarden.toml here or above that could name it"),
         Some(file) if config.environments.is_empty() => {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use tagwarden::flux::{Artifact, ArtifactMeta, FilledMeta, MetaParts, PackOptions, Packed};
-use tagwarden::{AsWritten, Channel, Error, ErrorKind, Result};
+use tagwarden::{AsWritten, Channel, Error, ErrorKind, Result, without_credentials};
 
 use crate::args::PushArgs;
 use crate::connect;
@@ -16,10 +16,10 @@ const SAID: usize = 5;
 
 pub(super) async fn push(args: &PushArgs) -> Result<Answer> {
     // A version tag never moves, but its text has the syntax of a channel.
-    let AsWritten(version): AsWritten<Channel> = args
-        .reference
-        .parse()
-        .map_err(|e: Error| Error::new(e.kind(), format!("{:?} is no HOST/REPOSITORY:VERSION: {e}", args.reference)))?;
+    let AsWritten(version): AsWritten<Channel> = args.reference.parse().map_err(|e: Error| {
+        let given = without_credentials(&args.reference);
+        Error::new(e.kind(), format!("{given:?} is no HOST/REPOSITORY:VERSION: {e}"))
+    })?;
     let mut parts = MetaParts::default();
     parts.source = args.source.clone();
     parts.revision = args.revision.clone();

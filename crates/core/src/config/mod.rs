@@ -48,7 +48,7 @@ use crate::ledger::LedgerUrl;
 use crate::policy::{Order, OrderBy, Policy};
 use crate::promotion::{AfterRollback, Promoter, PromoterBuilder, Times};
 use crate::retention::RetentionRule;
-use crate::value::{Channel, Pipeline, Repository, Stage, parse_duration};
+use crate::value::{Channel, Pipeline, Repository, Stage, parse_duration, without_credentials};
 
 /// The content of a `tagwarden.toml`. Empty, which is the default, if there is no file.
 #[derive(Clone, Debug, Default)]
@@ -173,7 +173,8 @@ impl Config {
 }
 
 fn unreadable(file: &Path, why: &std::io::Error) -> Error {
-    Error::new(ErrorKind::ConfigInvalid, format!("{}: {why}", file.display()))
+    let file = without_credentials(&file.to_string_lossy());
+    Error::new(ErrorKind::ConfigInvalid, format!("{file}: {why}"))
 }
 
 fn order(item: Item<'_>) -> Result<Order> {

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::value::{Commit, Line, serde_text};
+use crate::value::{Commit, Line, serde_text, without_credentials};
 
 /// A branch or tag with its full commit: `main@sha1:<40 hex>`, or `@sha256:<64 hex>` in a SHA-256 repository.
 ///
@@ -58,7 +58,8 @@ impl FromStr for Revision {
         let within = |e: Error| invalid(e.to_string());
         let parts = text.rsplit_once('@').and_then(|(name, rest)| Some((name, rest.split_once(':')?)));
         let Some((name, (stated, commit))) = parts else {
-            return Err(invalid(format!("{:?} is not <branch or tag>@sha1:<commit>", Line::lossy(text).as_str())));
+            let text = Line::lossy(without_credentials(text));
+            return Err(invalid(format!("{:?} is not <branch or tag>@sha1:<commit>", text.as_str())));
         };
         let revision = Revision::new(name.parse().map_err(within)?, commit.parse().map_err(within)?)?;
         if algorithm(&revision.commit) != Some(stated) {

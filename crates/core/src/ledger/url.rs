@@ -13,7 +13,7 @@ use std::str::FromStr;
 pub(super) use self::place::Place;
 use self::place::{SCHEMES, bad, bucket, database, decode, file, harmless, is_dsn, parts, whole};
 use crate::error::{Error, Result};
-use crate::value::Line;
+use crate::value::{Line, without_credentials};
 
 /// The address of a ledger: the path of a directory, or a URL.
 ///
@@ -114,6 +114,12 @@ impl FromStr for LedgerUrl {
             return match text.split_once(':').map(|(word, _)| word) {
                 // Otherwise a password could become a part of a directory's name.
                 Some(word) if known(word).is_some() => Err(bad(format!("write {word}://"))),
+                // A login and a host, without a scheme.
+                _ if without_credentials(text).starts_with('…') => Err(bad(
+                    "a user, a password and a host, but no scheme, such as postgres://; a directory with a : and an @ \
+                     in its name is written ./NAME"
+                        .to_owned(),
+                )),
                 _ if is_dsn(text) => {
                     Err(bad("a libpq connection string; write it as postgres://USER@HOST/DATABASE".to_owned()))
                 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{OrderValue, ReleaseOrder};
-use crate::value::{Line, Timestamp};
+use crate::value::{Line, Timestamp, without_credentials};
 
 crate::error::words! {
     /// The kind of value by which releases are ordered.
@@ -81,7 +81,8 @@ impl Order {
         match value {
             Some(value) => Ok(ReleaseOrder { by: Line::lossy(self.by.as_str()), value, series }),
             None => {
-                let message = format!("order: {text:?} is not {wanted} (by = {:?})", self.by.as_str());
+                let (text, by) = (without_credentials(text), self.by.as_str());
+                let message = format!("order: {text:?} is not {wanted} (by = {by:?})");
                 Err(Error::new(ErrorKind::ValueInvalid, message))
             }
         }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::quoted;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Parses a whole number with a unit: `ms`, `s`, `m`, `h` or `d`. VALUE_INVALID for anything else.
@@ -13,7 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// ```
 pub fn parse_duration(text: &str) -> Result<Duration> {
     let bad = |why: &str| {
-        let message = format!("duration: {text:?}: {why}; write 500ms, 60s, 5m, 1h or 30d");
+        let message = format!("duration: {}: {why}; write 500ms, 60s, 5m, 1h or 30d", quoted(text));
         Error::new(ErrorKind::ValueInvalid, message)
     };
     let end = text.find(|char: char| !char.is_ascii_digit()).unwrap_or(text.len());

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{
     AsWritten, Channel, Digest, Reference, ReleaseLabel, ReleaseName, Tag, Timestamp, human_duration, invalid,
-    parse_duration, public, serde_text,
+    parse_duration, quoted, serde_text,
 };
 use crate::error::{Error, Result};
 
@@ -184,16 +184,16 @@ impl FromStr for PastStep {
     fn from_str(text: &str) -> Result<PastStep> {
         let bad = |why: String| invalid("release", why, None);
         if let Some(changes) = text.strip_prefix('~') {
-            let why = || bad(format!("{changes:?} after '~' is not a number of changes"));
+            let why = || bad(format!("{} after '~' is not a number of changes", quoted(changes)));
             return changes.parse().map(PastStep::Back).map_err(|_| why());
         }
         if let Some(seq) = text.strip_prefix('#') {
-            let why = || bad(format!("{seq:?} after '#' is not the sequence number of a move"));
+            let why = || bad(format!("{} after '#' is not the sequence number of a move", quoted(seq)));
             return seq.parse().map(PastStep::Move).map_err(|_| why());
         }
         match text.strip_prefix("@{").and_then(|time| time.strip_suffix('}')) {
             Some(time) => time.parse().map(PastStep::At),
-            None => Err(bad(format!("{text:?} is none of ~2, #42 and @{{2 hours ago}}"))),
+            None => Err(bad(format!("{} is none of ~2, #42 and @{{2 hours ago}}", quoted(text)))),
         }
     }
 }
@@ -213,7 +213,8 @@ impl FromStr for PastTime {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<PastTime> {
-        let bad = || invalid("time", format!("{text:?} is neither RFC 3339 nor a time such as 2 hours ago"), None);
+        let bad =
+            || invalid("time", format!("{} is neither RFC 3339 nor a time such as 2 hours ago", quoted(text)), None);
         let Some(ago) = text.strip_suffix("ago").map(str::trim) else {
             return text.parse().map(PastTime::Moment).map_err(|_| bad());
         };
@@ -264,8 +265,7 @@ impl FromStr for ReleaseRange {
             Some((old, new)) if !old.is_empty() && !new.is_empty() => {
                 Ok(ReleaseRange { old: old.parse()?, new: new.parse()? })
             }
-            // A URL is no release, and may have a password.
-            _ => Err(invalid("range", format!("{:?} is not OLD..NEW, such as preprod..prod", public(text)), None)),
+            _ => Err(invalid("range", format!("{} is not OLD..NEW, such as preprod..prod", quoted(text)), None)),
         }
     }
 }
@@ -337,6 +337,8 @@ mod tests {
             ("prod@{hours ago}", "time: \"hours ago\" is neither RFC 3339 nor a time such as 2 hours ago"),
             ("prod@{2 weeks ago}", "time: \"2 weeks ago\" is neither RFC 3339 nor a time such as 2 hours ago"),
             ("prod@{2h", "release: \"@{2h\" is none of ~2, #42 and @{2 hours ago}"),
+            ("~https://u:c4n4ry@h/x", "release: \"…@h/x\" after '~' is not a number of changes"),
+            ("prod#u:c4n4ry@h", "release: \"…@h\" after '#' is not the sequence number of a move"),
             ("pröd~1", "tag: not a tag character (a-z, A-Z, 0-9, '_', '.', '-') at byte 2"),
             ("reg.io/a~1", "reference: no tag and no digest; no default is assumed at byte 8"),
             ("sha256:zz", "digest: not a lower-case hex digit at byte 7"),
@@ -356,7 +358,7 @@ mod tests {
             assert_eq!(range(text).unwrap_err().to_string(), why);
         }
         let url = range("https://u:c4n4ry@h/x?token=c4n4ry").unwrap_err();
-        assert_eq!(url.to_string(), "range: \"https://h/x\" is not OLD..NEW, such as preprod..prod");
+        assert_eq!(url.to_string(), "range: \"…@h/x\" is not OLD..NEW, such as preprod..prod");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
+use super::without_credentials;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The text of a name of 1 to `max` bytes. `flaw` says what is wrong with a character at its byte, or nothing.
@@ -29,6 +30,11 @@ pub(super) fn parse_name(
 pub(super) fn invalid(what: &str, why: impl std::fmt::Display, at: Option<usize>) -> Error {
     let at = at.map_or_else(String::new, |at| format!(" at byte {at}"));
     Error::new(ErrorKind::ValueInvalid, format!("{what}: {why}{at}"))
+}
+
+/// A text that could not be read, as an error quotes it: escaped, and without what may be credentials.
+pub(super) fn quoted(text: &str) -> String {
+    format!("{:?}", without_credentials(text))
 }
 
 /// A string in JSON, which is copied only if it has escapes.

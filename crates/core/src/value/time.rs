@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::{invalid, serde_text};
+use super::{invalid, quoted, serde_text};
 use crate::error::{Error, Result};
 
 /// A moment in UTC, to the millisecond, written as RFC 3339: `2026-11-23T06:12:31.123Z`.
@@ -61,7 +61,9 @@ impl FromStr for Timestamp {
     fn from_str(text: &str) -> Result<Timestamp> {
         let time = text
             .parse::<jiff::Timestamp>()
-            .map_err(|_| invalid("time", format!("{text:?} is not RFC 3339, such as 2026-11-23T06:12:31Z"), None))?;
+            .map_err(|_| {
+                invalid("time", format!("{} is not RFC 3339, such as 2026-11-23T06:12:31Z", quoted(text)), None)
+            })?;
         let ms = time.as_nanosecond().div_euclid(1_000_000);
         match i64::try_from(ms) {
             Ok(ms) if Self::RANGE.contains(&ms) => Ok(Timestamp(ms)),

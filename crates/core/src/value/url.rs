@@ -37,6 +37,22 @@ pub(crate) fn public_page(url: &Line) -> Result<Line> {
     if fits { public.parse() } else { Err(invalid("url", "it is no http:// or https:// URL", None)) }
 }
 
+/// A text that could not be read, for an error about it: without what may be credentials, also if it is no URL. Of
+/// `user:password@host` the part before the `@` becomes `…`.
+///
+/// ```
+/// use tagwarden::without_credentials;
+/// assert_eq!(without_credentials("ci:hunter2@db.example.com"), "…@db.example.com");
+/// assert_eq!(without_credentials("https://h/x?token=hunter2"), "https://h/x");
+/// assert_eq!(without_credentials("1.4.2"), "1.4.2");
+/// ```
+pub fn without_credentials(text: &str) -> String {
+    let (before, after) = text.rsplit_once('@').unwrap_or(("", text));
+    // A password may have a '/' in it that is not escaped, so the text is hidden up to the last '@'.
+    let is_login = before.split_once(':').is_some_and(|(start, _)| !start.contains('/'));
+    if is_login { format!("…@{}", public(after)) } else { public(text) }
+}
+
 /// A URL without its query and its fragment.
 pub(super) fn without_query(url: &str) -> &str {
     split(url, &['?', '#']).0
@@ -85,6 +101,22 @@ mod tests {
             ("/srv/shop", "/srv/shop"),
         ] {
             assert_eq!(public(url), want);
+        }
+    }
+
+    #[test]
+    fn text_of_an_error_shows_no_credentials() {
+        for (text, want) in [
+            ("u:c4n4ry@h", "…@h"),
+            ("~https://u:c4n4ry@h/x", "…@h/x"),
+            ("https://u:c4n4ry/c4n4ry@h/x?token=c4n4ry", "…@h/x"),
+            ("x?access_token=c4n4ry", "x"),
+            ("git@github.com:acme/shop", "git@github.com:acme/shop"),
+            ("/srv/a:b@c", "/srv/a:b@c"),
+            ("prod@{2h ago}", "prod@{2h ago}"),
+            ("reg.io/a@sha256:00", "reg.io/a@sha256:00"),
+        ] {
+            assert_eq!(without_credentials(text), want);
         }
     }
 

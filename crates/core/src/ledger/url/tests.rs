@@ -32,7 +32,7 @@ const DSN: &str = "ledger: a libpq connection string; write it as postgres://USE
 
 #[test]
 fn directory_with_an_equals_sign_is_a_directory() {
-    for text in ["audit=1", "hosts=db", "/srv/host=db", "host", "audit host=db"] {
+    for text in ["./a:b@c", "audit=1", "hosts=db", "/srv/host=db", "host", "audit host=db"] {
         assert_eq!(url(text).to_string(), text);
     }
 }
@@ -46,6 +46,11 @@ fn errors_say_what_and_what_to_write() {
             "ledger: no ledger is kept in redis://; give a directory, file://, s3://, gs://, az://, postgres://",
         ),
         ("postgres:host/db", "ledger: write postgres://"),
+        (
+            "ci:hunter2@db.example.com/audit",
+            "ledger: a user, a password and a host, but no scheme, such as postgres://; a directory with a : and an @ in \
+             its name is written ./NAME",
+        ),
         ("host=db Password = hunter2", DSN),
         ("host=db dbname=audit user=ci", DSN),
         ("  DBNAME = audit", DSN),
