@@ -11,7 +11,7 @@ use super::encode::canonical;
 use super::intent::Intent;
 use super::merkle::leaf_hash;
 use crate::error::{Error, ErrorKind, Result, words};
-use crate::value::{Channel, Digest, Provenance, Timestamp};
+use crate::value::{Channel, Digest, Provenance, Timestamp, public};
 
 /// The most bytes that an entry may have: 32 KiB.
 pub const MAX_ENTRY: usize = 32 * 1024;
@@ -98,6 +98,16 @@ bodies! {
 }
 
 impl Body {
+    /// Leaves the credentials out of its addresses before it is shown. An entry of an early version may have them; later
+    /// versions do not record them.
+    pub fn hide_credentials(&mut self) {
+        match self {
+            Body::Intent(intent) => intent.target.hide_credentials(),
+            Body::Block(block) => block.url = block.url.take().and_then(|url| public(url.as_str()).parse().ok()),
+            _ => {}
+        }
+    }
+
     /// The actor and the pipeline run that wrote it; none for an outcome, an observation or a deployment.
     pub fn provenance(&self) -> Option<&Provenance> {
         match self {

@@ -6,7 +6,7 @@ use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 
 use crate::error::words;
-use crate::value::{Channel, Digest, Environment, IdempotencyKey, Line, Provenance, Repository, Timestamp};
+use crate::value::{Channel, Digest, Environment, IdempotencyKey, Line, Provenance, Repository, Timestamp, public};
 
 words! {
     /// The operation of a move.
@@ -298,6 +298,16 @@ impl TargetManifest {
     /// A manifest without an artifact type and annotations.
     pub fn new(digest: Digest, media_type: Line, size: u64) -> TargetManifest {
         TargetManifest { digest, media_type, size, artifact_type: None, annotations: BTreeMap::new() }
+    }
+
+    /// Leaves the credentials out of the addresses: an entry of an early version may have them.
+    pub(super) fn hide_credentials(&mut self) {
+        for (name, value) in &mut self.annotations {
+            let is_address = name.as_str().ends_with(".source") || name.as_str().ends_with(".url");
+            if is_address && let Ok(address) = public(value.as_str()).parse() {
+                *value = address;
+            }
+        }
     }
 
     /// The annotations of a manifest that are recorded, each name without its prefix `org.opencontainers.image.`.

@@ -122,7 +122,8 @@ pub fn events<'e>(entries: impl IntoIterator<Item = &'e Entry>) -> Vec<MoveRecor
         let (seq, at) = (*seq, *at);
         match body {
             Body::Intent(intent) => {
-                let (channel, intent) = (channel.clone(), intent.clone());
+                let (channel, mut intent) = (channel.clone(), intent.clone());
+                intent.target.hide_credentials();
                 events.push(MoveRecord { channel, seq, at, intent, takeovers: Vec::new(), outcome: None });
             }
             Body::Takeover(takeover) => {

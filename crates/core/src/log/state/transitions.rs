@@ -5,7 +5,7 @@ use super::{
 };
 use crate::log::defect::{Broken, Checked, DefectCode, ensure};
 use crate::log::{Block, Body, Hold, Intent, Observation, Op, Outcome, PutStatus, Status, Takeover, TakeoverOp};
-use crate::value::{Digest, Line, Timestamp};
+use crate::value::{Digest, Line, Timestamp, public};
 
 impl ChannelState {
     /// Applies a body at the next position, written at `at`, if it breaks no rule.
@@ -53,6 +53,8 @@ impl ChannelState {
             }
             Body::Block(block) if self.block_of(&block.digest).is_none() => {
                 let Block { digest, reason, provenance, url } = block.clone();
+                // An entry of an early version may have credentials in it.
+                let url = url.and_then(|url| public(url.as_str()).parse().ok());
                 self.blocked.push(ActiveBlock { seq, digest, reason, provenance, url });
             }
             Body::Unblock(unblock) => {
