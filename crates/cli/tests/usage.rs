@@ -192,7 +192,13 @@ fn no_output_shows_a_ledgers_password() {
 #[test]
 fn usage_error_shows_no_secret_of_an_option() {
     let world = World::with_prod();
-    for url in ["https://u:canary-4f1c@h/x?token=canary-4f1c", "https://u:canary-4f1c@h/\u{1b}[2J\u{9b}"] {
+    for url in [
+        "https://u:canary-4f1c@h/x?token=canary-4f1c",
+        "https://u:canary-4f1c@h/\u{1b}[2J\u{9b}",
+        "~https://u:canary-4f1c@h/x",
+        "#u:canary-4f1c@h",
+        "u:canary-4f1c@h",
+    ] {
         for option in ["--to", "--commit", "--expected", "--timeout", "--on-conflict", "--json", "--no-such"] {
             let joined = format!("{option}={url}");
             for args in [&[joined.as_str()][..], &[option, url], &[&joined, "--json"]] {
@@ -202,6 +208,29 @@ fn usage_error_shows_no_secret_of_an_option() {
             }
         }
     }
+}
+
+#[test]
+fn url_in_the_place_of_a_path_or_a_channel_is_a_usage_error_that_shows_no_secret() {
+    let world = World::with_prod();
+    let url = "https://u:canary-4f1c@h/x";
+    for args in [
+        &["verify", "--log", url][..],
+        &["config", "validate", url],
+        &["ledger", "export", url],
+        &["ledger", "import", url],
+        &["current", "prod", "--ca-file", url],
+        &["artifact", "push", "u:canary-4f1c@h", "--path", url],
+        &["artifact", "push", "u:canary-4f1c@h", "--path", "."],
+        &["current", "u:canary-4f1c@h"],
+        &["channels", "--ledger", "u:canary-4f1c@h"],
+    ] {
+        let said = world.run(args);
+        assert_eq!(said.exit, 2, "{args:?}: {said:?}");
+        assert!(!format!("{said:?}").contains(CANARY), "{args:?}: {said:?}");
+    }
+    assert!(world.run(&["verify", "--log", url]).err.contains("a URL is no path of this host"));
+    assert!(!world.dir.path().join("https:").exists());
 }
 
 #[test]

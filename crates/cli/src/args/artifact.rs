@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use tagwarden::flux::Revision;
 use tagwarden::{Line, Timestamp};
 
-use super::{RegistryArgs, help};
+use super::{RegistryArgs, help, path};
 
 #[derive(Debug, Args)]
 pub(crate) struct ArtifactArgs {
@@ -28,7 +28,7 @@ pub(crate) struct PushArgs {
     #[arg(value_name = "REFERENCE")]
     pub(crate) reference: String,
     /// The directory to pack; symbolic links may not leave it
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = path)]
     pub(crate) path: PathBuf,
     /// URL of the source repository; a user or password in it is left out. Default: git's remote `origin`, else what
     /// the CI says

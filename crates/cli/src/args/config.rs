@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::help;
+use super::{help, path};
 
 #[derive(Debug, Args)]
 pub(crate) struct DraftArgs {}
@@ -25,6 +25,6 @@ pub(crate) enum ConfigCommand {
 #[derive(Debug, Args)]
 pub(crate) struct ValidateArgs {
     /// The file. Default: the first tagwarden.toml from the working directory upwards
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", value_parser = path)]
     pub(crate) file: Option<PathBuf>,
 }

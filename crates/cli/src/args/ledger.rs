@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use tagwarden::Line;
 
-use super::{WhoArgs, help};
+use super::{WhoArgs, help, path};
 
 #[derive(Debug, Args)]
 pub(crate) struct LedgerArgs {
@@ -65,7 +65,7 @@ pub(crate) struct MigrateArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ExportArgs {
     /// The directory to write into; made if it is not there
-    #[arg(value_name = "DIR")]
+    #[arg(value_name = "DIR", value_parser = path)]
     pub(crate) dir: PathBuf,
     /// The channels, as HOST/REPOSITORY:TAG or by environment. Default: every channel of the ledger
     #[arg(value_name = "CHANNEL")]
@@ -75,7 +75,7 @@ pub(crate) struct ExportArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ImportArgs {
     /// The directory that has the files
-    #[arg(value_name = "DIR")]
+    #[arg(value_name = "DIR", value_parser = path)]
     pub(crate) dir: PathBuf,
     /// The channels, as HOST/REPOSITORY:TAG or by environment. Default: every channel that has a file
     #[arg(value_name = "CHANNEL")]

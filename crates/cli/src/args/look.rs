@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use tagwarden::{Timestamp, parse_duration};
 
-use super::{KeepArgs, PlaceArgs, RegistryArgs, SettleArgs};
+use super::{KeepArgs, PlaceArgs, RegistryArgs, SettleArgs, path};
 
 #[derive(Debug, Args)]
 pub(crate) struct ChannelsArgs {}
@@ -92,7 +92,7 @@ pub(crate) struct RetentionArgs {
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
     /// Check one exported log (one entry a line) instead of the whole ledger; no ledger is needed
-    #[arg(long, value_name = "FILE.jsonl", conflicts_with = "channels")]
+    #[arg(long, value_name = "FILE.jsonl", value_parser = path, conflicts_with = "channels")]
     pub(crate) log: Option<PathBuf>,
     /// The channels, as HOST/REPOSITORY:TAG or by environment. Default: every channel of the ledger
     #[arg(value_name = "CHANNEL")]

@@ -27,6 +27,8 @@ pub(crate) use shared::{
     Global, KeepArgs, Kind, OnConflictArg, PlaceArgs, RegistryArgs, ScopeArg, SettleArgs, TermsArgs, TimesArgs, WhoArgs,
 };
 
+use std::path::PathBuf;
+
 use clap::{Parser, Subcommand};
 
 /// Moves floating OCI environment tags (dev, preprod, prod) as governed release events.
@@ -117,6 +119,14 @@ pub(crate) enum Command {
     /// Print a completion script for a shell.
     #[command(after_help = "Example:\n  tagwarden completions bash > /etc/bash_completion.d/tagwarden")]
     Completions(CompletionsArgs),
+}
+
+/// The path of a file or directory. A URL is none: it would become a file's name, with the password that it may have.
+fn path(text: &str) -> Result<PathBuf, String> {
+    match text.contains("://") {
+        true => Err("a URL is no path of this host".to_owned()),
+        false => Ok(text.into()),
+    }
 }
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ pub(crate) struct RegistryArgs {
     #[arg(long, requires = "username")]
     pub(crate) password_stdin: bool,
     /// Trust the certificates in this PEM file besides the platform's own
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = super::path)]
     pub(crate) ca_file: Option<PathBuf>,
     /// Speak plain HTTP to this registry, HOST[:PORT]; may be given more than once. Loopback hosts do by default, all
     /// others speak TLS
