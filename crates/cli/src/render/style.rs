@@ -2,6 +2,8 @@
 
 use std::io::IsTerminal;
 
+use tagwarden::Line;
+
 /// The style of words in the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Style {
@@ -48,17 +50,13 @@ impl Style {
     }
 }
 
-/// One line of untrusted text, safe to print: control characters and characters that change the direction of text are
-/// escaped.
+/// One line of untrusted text, safe to print: control characters, characters that change the direction of text, and
+/// invisible ones are escaped.
 pub(crate) fn shown(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for char in text.chars() {
         match char {
-            // Characters that change the direction of text (UAX #9), and line and paragraph separators.
-            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                safe.extend(char.escape_unicode());
-            }
-            char if char.is_control() => safe.extend(char.escape_default()),
+            char if Line::forbids(char) => safe.extend(char.escape_default()),
             char => safe.push(char),
         }
     }
@@ -73,6 +71,8 @@ mod tests {
     fn text_from_outside_cannot_drive_a_terminal() {
         assert_eq!(shown("a\u{1b}[31m\r\nb\u{202e}é"), "a\\u{1b}[31m\\r\\nb\\u{202e}é");
         assert_eq!(shown("\u{9b}31m"), "\\u{9b}31m");
+        assert_eq!(shown("a\u{200b}b\u{e0041}\u{2060}"), "a\\u{200b}b\\u{e0041}\\u{2060}");
+        assert_eq!(shown("می\u{200c}خواهم"), "می\u{200c}خواهم", "some scripts need it");
     }
 
     #[test]

@@ -51,11 +51,17 @@ line_value! {
 const MAX: usize = 1024;
 
 impl Line {
+    /// True for a character that a new line may not have: a control character, one that changes the direction of text,
+    /// or an invisible one. Escape it before a text from outside is printed.
+    pub fn forbids(char: char) -> bool {
+        is_forbidden(char) || is_invisible(char)
+    }
+
     /// The valid text that is nearest to words from outside, which must be shown or recorded in any case. Forbidden and
     /// invisible characters become U+FFFD, text over 1,024 characters is cut and ends in `…`, and empty text becomes `-`.
     pub fn lossy(text: impl AsRef<str>) -> Line {
         let text = text.as_ref();
-        let safe = |char| if is_forbidden(char) || is_invisible(char) { char::REPLACEMENT_CHARACTER } else { char };
+        let safe = |char| if Line::forbids(char) { char::REPLACEMENT_CHARACTER } else { char };
         Line(match text.char_indices().nth(MAX) {
             _ if text.is_empty() => "-".into(),
             None => text.chars().map(safe).collect::<String>().into(),
@@ -95,10 +101,12 @@ pub(crate) fn is_forbidden(char: char) -> bool {
         | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Invisible characters, which new entries may not contain: zero-width space, line and paragraph separators, byte order
-/// mark, tag characters. With them, two texts could look the same and differ.
+/// Invisible characters, which new entries may not contain: soft hyphen, zero-width space, line and paragraph separators,
+/// word joiner, invisible operators, byte order mark, tag characters. With them, two texts could look the same and differ.
 fn is_invisible(char: char) -> bool {
-    matches!(char, '\u{200b}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+    matches!(char,
+        '\u{ad}' | '\u{200b}' | '\u{2028}' | '\u{2029}' | '\u{2060}'..='\u{2064}' | '\u{feff}'
+        | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]
@@ -111,7 +119,7 @@ mod tests {
         assert_eq!(error("ad\u{200b}a"), "text: invisible character U+200B at byte 2");
         assert_eq!(error("\u{feff}ada"), "text: invisible character U+FEFF at byte 0");
         assert_eq!(error("a\u{e0041}"), "text: invisible character U+E0041 at byte 1");
-        for char in ['\u{2028}', '\u{2029}', '\u{e0000}', '\u{e007f}'] {
+        for char in ['\u{ad}', '\u{2028}', '\u{2029}', '\u{2060}', '\u{2064}', '\u{e0000}', '\u{e007f}'] {
             assert!(error(&format!("a{char}")).starts_with("text: invisible character U+"));
         }
         for joiner in ["می\u{200c}خواهم", "👩\u{200d}💻"] {
