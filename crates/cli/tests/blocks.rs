@@ -277,6 +277,40 @@ fn second_block_of_a_digest_says_that_it_is_not_recorded() {
     assert_eq!((&again["already"], &again["block"]), (&true.into(), &first["block"]));
 }
 
+/// A defect in the log of a channel.
+fn corrupt(world: &World, tag: &str) {
+    let text = std::fs::read_to_string(world.log(tag)).unwrap();
+    std::fs::write(world.log(tag), text.replace("\"ada\"", "\"eve\"")).unwrap();
+}
+
+#[test]
+fn block_is_said_although_a_later_log_cannot_be_read() {
+    let world = world();
+    corrupt(&world, "qa");
+    let bad = world.digest("1.4.1").to_string();
+    let said = world.does(&["block", &bad, "--reason", "it loses orders"], 7);
+    assert!(said.out.starts_with(&format!("blocked {bad} on {}, ", world.channel("dev"))), "{said:?}");
+    assert!(said.out.contains(&format!("\nit is live on {}: ", world.channel("dev"))), "{said:?}");
+    let want = format!("\n{0}: it is not known whether it is live here: the log of {0}: seq ", world.channel("qa"));
+    assert!(said.out.contains(&want) && said.out.contains(" [LEDGER_CORRUPT]"), "{said:?}");
+    let json = world.json(&["unblock", &bad, "--reason", "it was the database"], 7);
+    assert_eq!((&json["result"], &json["failed"][0]["error"]["code"]), (&"unblocked".into(), &"LEDGER_CORRUPT".into()));
+    let log = std::fs::read_to_string(world.log("dev")).unwrap();
+    assert!(log.contains("\"kind\":\"block\"") && log.contains("\"kind\":\"unblock\""), "{log}");
+}
+
+#[test]
+fn block_of_a_release_of_another_repository_says_where_it_counts() {
+    let world = world();
+    let other = world.server.repository("acme/other");
+    let digest = world.server.memory().push_image(&other, &"2.0".parse().unwrap(), 50).digest();
+    let said = world.does(&["block", &format!("{other}:2.0"), "--reason", "it loses orders"], 0);
+    let want = format!("to this digest; a channel in {other} is not covered: block it there with --only\n");
+    assert!(said.out.contains(&digest.to_string()) && said.out.contains(&want), "{}", said.out);
+    let said = world.does(&["block", "1.4.1", "--reason", "it loses orders"], 0);
+    assert!(!said.out.contains("is not covered"), "{}", said.out);
+}
+
 #[test]
 fn advice_after_a_block_is_a_rollback_that_is_not_refused() {
     let world = world();

@@ -96,6 +96,21 @@ fn hold_of_the_pipeline_stops_every_environment_and_is_shown_with_who_why_and_un
 }
 
 #[test]
+fn end_of_a_pipelines_holds_that_fails_on_one_channel_says_which_are_done() {
+    let world = World::new();
+    let (dev, prod) = (world.channel("dev").to_string(), world.prod());
+    world.does(&["hold", "--pipeline", "--reason", "incident 7"], 0);
+    let text = std::fs::read_to_string(world.log("dev")).unwrap();
+    std::fs::write(world.log("dev"), text.replacen("\"seq\":0", "\"seq\":7", 1)).unwrap();
+    let args = ["unhold", "--pipeline", "--mine", "--reason", "over"];
+    let said = world.does(&args, 7);
+    let want = format!("ended hold 0 of {prod}\n{dev}: its holds are not ended: the log of {dev}: seq 0: ");
+    assert!(said.out.starts_with(&want), "{said:?}");
+    let json = world.json(&args, 7);
+    assert_eq!((&json["channels"][0]["channel"], &json["failed"][0]["channel"]), (&prod.into(), &dev.into()));
+}
+
+#[test]
 fn holds_are_shown_by_every_question_about_the_channel() {
     let world = World::with_prod();
     let prod = world.prod();

@@ -33,7 +33,7 @@ pub(super) async fn diff(setup: &Setup, args: &DiffArgs, style: Style) -> Result
 }
 
 /// The repository that an expression names by itself.
-fn repository<'a>(setup: &'a Setup, expression: &'a ReleaseExpression) -> Option<&'a Repository> {
+pub(super) fn repository<'a>(setup: &'a Setup, expression: &'a ReleaseExpression) -> Option<&'a Repository> {
     let channel = match expression {
         ReleaseExpression::Word(word) => setup.config.channel(word.as_str()),
         ReleaseExpression::Past(Some(ChannelName::Word(word)), _) => setup.config.channel(word.as_str()),

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
 use tagwarden::log::{Hold, Unhold};
 use tagwarden::{Channel, Clock, Error, ErrorKind, Line, Promoter, Provenance, Result, SystemClock, Times};
 
@@ -52,22 +51,20 @@ pub(super) async fn unhold(setup: &Setup, args: UnholdArgs) -> Result<Answer> {
     let provenance = provenance::of(&args.who)?;
     let promoter = setup.promoter(Arc::new(Offline), setup.ledger().await?, Times::default())?;
     match (reach, args.id) {
-        (Reach::One(channel), id) => {
-            let (json, text) = ended(&promoter, &channel, id, &args.reason, &provenance).await?;
-            Answer::done(&json, text)
-        }
+        (Reach::One(channel), id) => ended(&promoter, &channel, id, &args.reason, &provenance).await,
         (Reach::Pipeline(_), Some(_)) => {
             let message = "--pipeline: an id is of one channel; --mine ends yours on every one";
             Err(Error::new(ErrorKind::ConfigInvalid, message))
         }
         (Reach::Pipeline(channels), None) => {
-            let (mut answers, mut texts) = (Vec::new(), Vec::new());
+            let (mut answers, mut failed) = (Vec::new(), Vec::new());
             for channel in channels {
-                let (json, text) = ended(&promoter, &channel, None, &args.reason, &provenance).await?;
-                answers.push(json);
-                texts.push(text);
+                match ended(&promoter, &channel, None, &args.reason, &provenance).await {
+                    Ok(answer) => answers.push(answer),
+                    Err(error) => failed.push((channel, error)),
+                }
             }
-            Answer::done(&json!({ "channels": answers }), texts.join("\n"))
+            render::unheld_all(answers)?.but("its holds are not ended", &failed)
         }
     }
 }
@@ -79,7 +76,7 @@ async fn ended(
     id: Option<u64>,
     reason: &Line,
     provenance: &Provenance,
-) -> Result<(Value, String)> {
+) -> Result<Answer> {
     let (reason, provenance) = (reason.clone(), provenance.clone());
     let ended = match id {
         Some(hold) => {
@@ -88,14 +85,11 @@ async fn ended(
         }
         None => promoter.unhold_mine(channel, reason, provenance).await?,
     };
-    let left = promoter.holds(channel).await?;
-    let mut text: Vec<_> = ended.iter().map(|id| format!("ended hold {id} of {channel}")).collect();
-    if ended.is_empty() {
-        text.push(format!("nothing to do: no hold of {channel} is yours"));
+    match promoter.holds(channel).await {
+        Ok(left) => render::unheld(channel, &ended, &left),
+        Err(error) => render::unheld(channel, &ended, &[])?
+            .but("it is not known which holds are left", &[(channel.clone(), error)]),
     }
-    text.extend(left.iter().map(|hold| format!("still {hold}")));
-    let result = if ended.is_empty() { "nothing" } else { "ended" };
-    Ok((json!({ "channel": channel, "result": result, "ended": ended, "holds": left }), text.join("\n")))
 }
 
 /// The channels that a command is about.

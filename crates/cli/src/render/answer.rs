@@ -1,8 +1,11 @@
 //! `Answer`: the result of a command as text and as JSON, with its exit code.
 
 use serde::Serialize;
-use serde_json::Value;
-use tagwarden::{Error, ErrorClass, ErrorKind, Result};
+use serde_json::{Value, json};
+use tagwarden::{Channel, Error, ErrorClass, ErrorKind, Result};
+
+use super::error::error_fields;
+use super::shown;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
@@ -24,6 +27,21 @@ impl Answer {
     pub(crate) fn found(mut self, class: Option<ErrorClass>) -> Answer {
         self.exit = class.map_or(0, ErrorClass::exit_code);
         self
+    }
+
+    /// Adds what failed after the command had written something: `what` says which step it was. The exit code is that of
+    /// the first failure.
+    pub(crate) fn but(mut self, what: &str, failed: &[(Channel, Error)]) -> Result<Answer> {
+        let Some((_, first)) = failed.first() else { return Ok(self) };
+        self.exit = first.kind().class().exit_code();
+        for (channel, error) in failed {
+            let line = format!("{channel}: {what}: {error} [{}]", error.code());
+            let before = if self.text.is_empty() { String::new() } else { format!("{}\n", self.text) };
+            self.text = format!("{before}{}", shown(&line));
+        }
+        let failed = failed.iter().map(|(channel, error)| json!({ "channel": channel, "error": error_fields(error) }));
+        let failed: Vec<_> = failed.collect();
+        self.with("failed", &failed)
     }
 
     /// Adds a field to the JSON.

@@ -4,19 +4,20 @@ use serde_json::json;
 use tagwarden::log::ActiveBlock;
 use tagwarden::policy::BlockedOn;
 use tagwarden::promotion::BlockResult;
-use tagwarden::{Channel, Digest, Result};
+use tagwarden::{Channel, Digest, Repository, Result};
 
 use super::current::roll_back;
 use super::{Answer, shown};
 
 /// The channels in which the block counts, those where the digest is live, each with the digest to roll back to, and the
-/// way to end it.
+/// way to end it. `elsewhere` is the repository that the release was named by, if no channel of the block is in it.
 pub(crate) fn blocked(
     channel: &Channel,
     reached: &[Channel],
     digest: Digest,
     result: &BlockResult,
     live: &[(Channel, Option<Digest>)],
+    elsewhere: Option<&Repository>,
 ) -> Result<Answer> {
     let names: Vec<_> = reached.iter().map(Channel::to_string).collect();
     let mut lines = vec![match result {
@@ -32,6 +33,12 @@ pub(crate) fn blocked(
         format!("it is live on {channel}: {}", roll_back(channel, *instead))
     };
     lines.extend(live.iter().map(advice));
+    if let Some(named) = elsewhere {
+        lines.push(format!(
+            "it counts only for moves of {} to this digest; a channel in {named} is not covered: block it there with --only",
+            names.join(", ")
+        ));
+    }
     lines.push(format!("to end it: tagwarden unblock {digest} --only {channel} --reason …"));
     let live: Vec<_> = live.iter().map(|(channel, _)| channel).collect();
     let json = json!({

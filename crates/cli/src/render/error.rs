@@ -8,6 +8,10 @@ use super::{Style, shown};
 
 /// `{"error": {code, class, retry, message, context, findings?}}`.
 pub(crate) fn error_json(error: &Error) -> Value {
+    json!({ "error": error_fields(error) })
+}
+
+pub(super) fn error_fields(error: &Error) -> Value {
     let context: serde_json::Map<String, Value> =
         error.context().map(|(name, value)| (name.to_owned(), value.into())).collect();
     let mut body = json!({
@@ -20,7 +24,7 @@ pub(crate) fn error_json(error: &Error) -> Value {
     if let (Some(refusal), Some(fields)) = (error.source_as::<Refusal>(), body.as_object_mut()) {
         fields.insert("findings".to_owned(), json!(refusal.findings()));
     }
-    json!({ "error": body })
+    body
 }
 
 /// An error for people: the failure and its cause on the first line, one line for each refusing finding, and a hint.

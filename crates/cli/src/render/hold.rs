@@ -4,7 +4,7 @@ use serde_json::json;
 use tagwarden::log::{ActiveHold, HoldScope};
 use tagwarden::{Channel, Result, Timestamp};
 
-use super::{Answer, Style, Table};
+use super::{Answer, Style, Table, shown};
 
 /// The scope of a hold, and the way to end it.
 pub(crate) fn held(channel: &Channel, id: u64, scope: HoldScope, until: Option<Timestamp>) -> Result<Answer> {
@@ -20,6 +20,25 @@ pub(crate) fn held_all(held: &[(Channel, u64)], scope: HoldScope, until: Option<
     let channels: Vec<_> = held.iter().map(|(channel, id)| json!({ "channel": channel, "hold": id })).collect();
     let json = json!({ "result": "held", "scope": scope, "channels": channels });
     ending(Answer::done(&json, lines.join("\n"))?, until)
+}
+
+/// The holds of a channel that were ended, and those that are left.
+pub(crate) fn unheld(channel: &Channel, ended: &[u64], left: &[ActiveHold]) -> Result<Answer> {
+    let mut text: Vec<_> = ended.iter().map(|id| format!("ended hold {id} of {channel}")).collect();
+    if ended.is_empty() {
+        text.push(format!("nothing to do: no hold of {channel} is yours"));
+    }
+    text.extend(left.iter().map(|hold| shown(&format!("still {hold}"))));
+    let result = if ended.is_empty() { "nothing" } else { "ended" };
+    Answer::done(&json!({ "channel": channel, "result": result, "ended": ended, "holds": left }), text.join("\n"))
+}
+
+/// The same for every environment of the pipeline.
+pub(crate) fn unheld_all(answers: Vec<Answer>) -> Result<Answer> {
+    let exit = answers.iter().map(|answer| answer.exit).find(|exit| *exit != 0).unwrap_or(0);
+    let (channels, texts): (Vec<_>, Vec<_>) = answers.into_iter().map(|answer| (answer.json, answer.text)).unzip();
+    let texts: Vec<_> = texts.into_iter().filter(|text| !text.is_empty()).collect();
+    Ok(Answer { exit, ..Answer::done(&json!({ "channels": channels }), texts.join("\n"))? })
 }
 
 fn said(channel: &Channel, id: u64, scope: HoldScope, until: Option<Timestamp>) -> String {

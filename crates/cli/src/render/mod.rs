@@ -22,7 +22,7 @@ pub(crate) use current::{at, current, previous};
 pub(crate) use diff::{Changes, diff};
 pub(crate) use error::{error_json, error_text};
 pub(crate) use history::history;
-pub(crate) use hold::{held, held_all, holds, holds_all};
+pub(crate) use hold::{held, held_all, holds, holds_all, unheld, unheld_all};
 pub(crate) use ledger::{exported, initialised, surveyed, transferred};
 pub(crate) use receipt::{declined, receipt, recovered};
 pub(crate) use report::{asked, audit, channels, dry_run, retention, verified};

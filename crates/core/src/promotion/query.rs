@@ -196,12 +196,19 @@ impl Promoter {
     }
 
     /// Ends the holds of one person: those with the same provider and actor as `provenance`. Returns the ids of the
-    /// ended holds.
+    /// ended holds. If one cannot be ended, the error says which were ended before it.
     pub async fn unhold_mine(&self, channel: &Channel, reason: Line, provenance: Provenance) -> Result<Vec<u64>> {
-        let mut ended = Vec::new();
+        let mut ended: Vec<u64> = Vec::new();
         for ActiveHold { seq: hold, provenance: by, .. } in self.holds(channel).await? {
             if by.actor.id == provenance.actor.id && by.pipeline.provider == provenance.pipeline.provider {
-                self.unhold(channel, Unhold { hold, reason: reason.clone(), provenance: provenance.clone() }).await?;
+                let unhold = Unhold { hold, reason: reason.clone(), provenance: provenance.clone() };
+                if let Err(error) = self.unhold(channel, unhold).await {
+                    let ids: Vec<_> = ended.iter().map(u64::to_string).collect();
+                    let before = if ids.is_empty() { "none".to_owned() } else { ids.join(", ") };
+                    let message = format!("hold {hold} of {channel} could not be ended: {error}; ended: {before}");
+                    let error = Error::new(error.kind(), message).with_retry(error.retry());
+                    return Err(error.with_context("channel", channel));
+                }
                 ended.push(hold);
             }
         }
