@@ -537,12 +537,12 @@ export declare class Promoter {
   holds(channel: Text<Channel>, options?: Options | undefined | null): Promise<List<ActiveHold>>
   /**
    * Declares a release unfit: no promotion, rollback or repair goes to it, here and in every later environment. A
-   * tag names what was promoted under it; VALUE_INVALID if it moved since. Returns the position of the block in the
-   * log; that of the earlier one if the digest is blocked there already. CONFIG_INVALID without `only` and without a
+   * tag names what was promoted under it; VALUE_INVALID if it moved since. If the digest is blocked in that log
+   * already, nothing is recorded, and the result says `already`. CONFIG_INVALID without `only` and without a
    * pipeline; REGISTRY_ABSENT for a tag that does not exist; RELEASE_UNKNOWN if the record has no such release;
    * CHANNEL_ABSENT as in `hold`.
    */
-  block(release: Release, options: Options<BlockOptions>): Promise<Count>
+  block(release: Release, options: Options<BlockOptions>): Promise<BlockResult>
   /**
    * Ends the block of a release in the log that has it. Returns the position of the new entry. VALUE_INVALID if that
    * log does not block it: the message names the channels whose logs do, for `only`.
@@ -816,6 +816,21 @@ export interface BlockOptions {
   url?: Line
 }
 
+/** The result of a block. */
+export interface BlockResult {
+  /** The channel whose log has the block; it counts there and in every later environment. */
+  channel: ChannelText
+  /** The digest that is blocked. */
+  digest: DigestText
+  /** The position of the block in that log. */
+  block: Count
+  /**
+   * True if the log had this block already: the new one is not recorded, and one unblock ends both. `blocks` says
+   * whose it is.
+   */
+  already: boolean
+}
+
 /** The options of a bootstrap. */
 export interface BootstrapOptions {
   /**
@@ -886,7 +901,7 @@ export interface ChannelAudit {
    * - `lagging`: The tag was read at another value than the live digest, and that may be an old answer of the
    *   registry.
    * - `unsettled`: Like `Lagging`, and reads did not settle within the audit's timeout.
-   * - `ledger_behind`: The tag points at a digest that a move set which this ledger does not know.
+   * - `ledger_behind`: The tag points at the target of a move that this ledger does not know.
    * - `move_in_progress`: A move has begun and is not closed: it is under way, or must be recovered.
    * - `possibly_open`: The append of an intent was not answered, and the log does not have it: a move may be
    *   open.

@@ -13,11 +13,11 @@ mod generated;
 
 pub use generated::*;
 
-use tagwarden::{ErrorKind, config, diff, drift, log, policy, retention};
+use tagwarden::{ErrorKind, config, diff, drift, log, policy, promotion, retention};
 use tagwarden_bind::convert::{FromCore, to};
 use tagwarden_bind::records;
 
-use crate::host::{Channel, Count, Environment, List, Repository, Time};
+use crate::host::{Channel, Count, Digest, Environment, List, Repository, Time};
 
 records! {
     /// A kind of error.
@@ -68,6 +68,19 @@ records! {
         pub channel: Channel,
         /// The hold's id, its position in the channel's log.
         pub hold: Count,
+    }
+
+    /// The result of a block.
+    pub struct BlockResult {
+        /// The channel whose log has the block; it counts there and in every later environment.
+        pub channel: Channel,
+        /// The digest that is blocked.
+        pub digest: Digest,
+        /// The position of the block in that log.
+        pub block: Count,
+        /// True if the log had this block already: the new one is not recorded, and one unblock ends both. `blocks` says
+        /// whose it is.
+        pub already: bool,
     }
 
     /// A guardrail of a policy.
@@ -190,6 +203,15 @@ impl FromCore<diff::Difference<diff::Layer>> for LayerDifference {
 impl FromCore<(tagwarden::Channel, u64)> for HeldChannel {
     fn from_core((channel, hold): (tagwarden::Channel, u64)) -> HeldChannel {
         HeldChannel { channel: to(channel), hold: to(hold) }
+    }
+}
+
+impl FromCore<(tagwarden::Channel, tagwarden::Digest, promotion::BlockResult)> for BlockResult {
+    fn from_core(
+        (channel, digest, result): (tagwarden::Channel, tagwarden::Digest, promotion::BlockResult),
+    ) -> BlockResult {
+        let already = matches!(result, promotion::BlockResult::Already(_));
+        BlockResult { channel: to(channel), digest: to(digest), block: to(result.seq()), already }
     }
 }
 

@@ -19,8 +19,8 @@ use crate::guardrail::own_guardrails;
 use crate::host::{Count, List, Nullable};
 use crate::plan::{ApprovedPlan, Plan};
 use crate::records::{
-    ActiveHold, AuditReport, BlockedOn, ChannelStatus, HeldChannel, HistoryPage, LiveAt, LogReport, MayDelete, Receipt,
-    RecoveryResult, ReleaseDiff, RetentionPlan,
+    ActiveHold, AuditReport, BlockResult, BlockedOn, ChannelStatus, HeldChannel, HistoryPage, LiveAt, LogReport,
+    MayDelete, Receipt, RecoveryResult, ReleaseDiff, RetentionPlan,
 };
 use crate::terms::{
     AuditOptions, BlockOptions, BootstrapOptions, DiffOptions, HistoryOptions, HoldOptions, MoveOptions, Operation,
@@ -211,16 +211,17 @@ impl Promoter {
     }
 
     /// Declares a release unfit: no promotion, rollback or repair goes to it, here and in every later environment. A
-    /// tag names what was promoted under it; VALUE_INVALID if it moved since. Returns the position of the block in the
-    /// log; that of the earlier one if the digest is blocked there already. CONFIG_INVALID without `only` and without a
+    /// tag names what was promoted under it; VALUE_INVALID if it moved since. If the digest is blocked in that log
+    /// already, nothing is recorded, and the result says `already`. CONFIG_INVALID without `only` and without a
     /// pipeline; REGISTRY_ABSENT for a tag that does not exist; RELEASE_UNKNOWN if the record has no such release;
     /// CHANNEL_ABSENT as in `hold`.
     #[napi(catch_unwind)]
-    pub fn block(&self, release: Release, options: Options<BlockOptions>) -> Promise<Count> {
+    pub fn block(&self, release: Release, options: Options<BlockOptions>) -> Promise<BlockResult> {
         let BlockOptions { reason, provenance, only, url } = options.rest;
         self.ask(options.abort, |promoter| async move {
             let (channel, digest) = promoter.block_target(only.as_deref(), &release.0).await?;
-            promoter.block(&channel, Block { digest, reason, provenance, url }).await.map(|blocked| blocked.seq())
+            let result = promoter.block(&channel, Block { digest, reason, provenance, url }).await?;
+            Ok((channel, digest, result))
         })
     }
 

@@ -135,11 +135,13 @@ test('an order is given as a text or a number', async (t) => {
 test('a blocked release is refused until the block ends', async () => {
   const { promoter, digests } = await bootstrapped()
   const url = 'https://acme.example/7'
-  const block = await promoter.block('1.4.2', { reason: 'it loses orders', provenance, only: prod, url })
+  const done = await promoter.block('1.4.2', { reason: 'it loses orders', provenance, only: prod, url })
+  const { block } = done
+  assert.deepEqual(done, { channel: prod, digest: digests[1], block, already: false })
   const blocks = [{ channel: prod, seq: block, digest: digests[1], reason: 'it loses orders', provenance, url }]
   assert.deepEqual(await promoter.blocks(prod), blocks)
   assert.deepEqual((await promoter.current(prod)).blocks, blocks)
-  assert.equal(await promoter.block(digests[1], { reason: 'again', provenance, only: prod }), block)
+  assert.deepEqual(await promoter.block(digests[1], { reason: 'again', provenance, only: prod }), { ...done, already: true })
   assert.deepEqual(await codes(promoter.promote(prod, release(2), { provenance })), ['TARGET_BLOCKED'])
   await assert.rejects(promoter.unblock('1.4.3', { reason: 'it is fine', provenance, only: prod }), {
     code: 'VALUE_INVALID', message: /is not blocked on/,

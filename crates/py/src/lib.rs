@@ -65,11 +65,11 @@ mod _tagwarden {
     use super::provenance::Provenance;
     #[pymodule_export]
     use super::records::{
-        ActiveHold, AuditReport, Because, BlockedOn, ChannelAudit, ChannelStatus, DeadMove, Deadlines, Decision,
-        Defect, DeleteAllowed, DeleteRefused, DigestRetention, DriftSeen, EnvironmentConfig, Facts, FileDiff, Finding,
-        GuardrailUse, HeldChannel, HistoryPage, Intent, Layer, LayerDifference, LeftBy, Live, LiveAt, LiveMove,
-        LogReport, LogSize, MadeLive, MayDelete, MigratedTo, MoveBetween, MoveRecord, MoveSet, MovesBetween, OpenMove,
-        Order, Outcome, OverrideRule, PlatformDifference, PossiblyOpen, Predecessor, Receipt, RecordedCheck,
+        ActiveHold, AuditReport, Because, BlockResult, BlockedOn, ChannelAudit, ChannelStatus, DeadMove, Deadlines,
+        Decision, Defect, DeleteAllowed, DeleteRefused, DigestRetention, DriftSeen, EnvironmentConfig, Facts, FileDiff,
+        Finding, GuardrailUse, HeldChannel, HistoryPage, Intent, Layer, LayerDifference, LeftBy, Live, LiveAt,
+        LiveMove, LogReport, LogSize, MadeLive, MayDelete, MigratedTo, MoveBetween, MoveRecord, MoveSet, MovesBetween,
+        OpenMove, Order, Outcome, OverrideRule, PlatformDifference, PossiblyOpen, Predecessor, Receipt, RecordedCheck,
         RecordedError, RecordedOverride, RecordedPolicy, RecoveryResult, RegistryConfig, ReleaseDiff, ReleaseFacts,
         ReleaseOrder, RetentionPlan, RetentionWindow, Source, Tagged, TakeoverRecord, TargetManifest, Upstream,
         UpstreamLog,

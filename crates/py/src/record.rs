@@ -43,7 +43,7 @@ macro_rules! methods {
 pub(crate) use methods;
 
 methods! {
-    ActiveHold AuditReport Because BlockedOn ChannelAudit ChannelStatus DeadMove Deadlines Decision Defect
+    ActiveHold AuditReport Because BlockResult BlockedOn ChannelAudit ChannelStatus DeadMove Deadlines Decision Defect
     DeleteAllowed DeleteRefused DriftSeen EnvironmentConfig Facts FileDiff GuardrailUse HeldChannel HistoryPage Layer
     LayerDifference LeftBy Live LiveAt LiveMove LogSize MadeLive MigratedTo MoveBetween MoveRecord MoveSet
     MovesBetween OpenMove Order Outcome OverrideRule PlatformDifference PossiblyOpen Receipt RecordedCheck

@@ -23,6 +23,7 @@ from tagwarden import (
     AuditReport,
     Because,
     BlockedOn,
+    BlockResult,
     Channel,
     ChannelAudit,
     ChannelStatus,
@@ -258,6 +259,10 @@ RECORDS: dict[type[Any], tuple[dict[str, Any], dict[str, Any]]] = {
     ActiveHold: (HOLD, {**HOLD, "until": AT}),
     AuditReport: ({"at": AT, "worst": "drift", "channels": [AUDIT]}, {"at": AT, "channels": []}),
     Because: (BECAUSE, PAST),
+    BlockResult: (
+        {"channel": PROD, "digest": ONE, "block": 6, "already": False},
+        {"channel": PROD, "digest": ONE, "block": 6, "already": True},
+    ),
     BlockedOn: (BLOCK, {**BLOCK, "url": "https://git.example/7"}),
     ChannelAudit: (AUDIT, {**AUDIT, "state": "unknown", "why": "no route"}),
     ChannelStatus: (STATUS, {"channel": PROD, "size": 0}),

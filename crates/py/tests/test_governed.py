@@ -175,12 +175,15 @@ def test_order_without_a_configured_kind_is_refused(world: World) -> None:
 
 def test_blocked_release_is_refused_until_the_block_ends(world: World) -> None:
     promoter = world.promoter
-    block = promoter.block("1.1", reason="it loses orders", provenance=ADA, only=PROD, url="https://acme.example/7")
+    done = promoter.block("1.1", reason="it loses orders", provenance=ADA, only=PROD, url="https://acme.example/7")
+    block = done.block
+    assert (done.channel, done.digest, done.already) == (Channel(PROD), world.releases[1], False)
     (blocked,) = promoter.blocks(PROD)
     assert (blocked.seq, blocked.channel, blocked.digest) == (block, Channel(PROD), world.releases[1])
     assert (blocked.reason, blocked.url) == ("it loses orders", "https://acme.example/7")
     assert promoter.current(PROD).blocks == (blocked,)
-    assert promoter.block(world.releases[1], reason="again", provenance=ADA, only=PROD) == block
+    again = promoter.block(world.releases[1], reason="again", provenance=ADA, only=PROD)
+    assert (again.block, again.already) == (block, True)
     assert codes(world.promote) == ["TARGET_BLOCKED"]
     with pytest.raises(InvalidValueError, match="is not blocked on"):
         promoter.unblock("1.2", reason="it is fine", provenance=ADA, only=PROD)

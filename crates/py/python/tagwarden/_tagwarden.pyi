@@ -19,6 +19,7 @@ __all__ = [
     "AsyncPromoter",
     "AuditReport",
     "Because",
+    "BlockResult",
     "BlockedOn",
     "Channel",
     "ChannelAudit",
@@ -297,10 +298,10 @@ class AsyncPromoter:
         provenance: Provenance,
         only: str | Channel | None = None,
         url: str | None = None,
-    ) -> Coroutine[Any, Any, int]:
+    ) -> Coroutine[Any, Any, BlockResult]:
         """
-        Declares a release unfit: no promotion, rollback or repair goes to it, here and in every later environment.
-        Returns the position of the block in the log; that of the earlier one if the digest is blocked there already.
+        Declares a release unfit: no promotion, rollback or repair goes to it, here and in every later environment. If
+        the digest is blocked in that log already, nothing is recorded, and the result says ``already``.
 
         - ``release``: as ``source`` of ``promote``. A tag names what was promoted under it; VALUE_INVALID if it moved since.
         - ``reason`` and ``provenance``: as in ``hold``.
@@ -797,6 +798,48 @@ class Because:
     def why(self, /) -> str | None:
         """
         The object, and the reason.
+        """
+
+@final
+class BlockResult:
+    """
+    The result of a block.
+    """
+    def __eq__(self, value: object, /) -> bool: ...
+    def __hash__(self, /) -> int: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __reduce__(self, /) -> tuple[Any, tuple[dict[str, Any]]]: ...
+    def __repr__(self, /) -> str: ...
+    @property
+    def already(self, /) -> bool:
+        """
+        True if the log had this block already: the new one is not recorded, and one unblock ends both. `blocks` says
+        whose it is.
+        """
+    @property
+    def block(self, /) -> int:
+        """
+        The position of the block in that log.
+        """
+    @property
+    def channel(self, /) -> Channel:
+        """
+        The channel whose log has the block; it counts there and in every later environment.
+        """
+    @property
+    def digest(self, /) -> Digest:
+        """
+        The digest that is blocked.
+        """
+    @staticmethod
+    def from_dict(json: dict[str, Any]) -> BlockResult:
+        """
+        The record of what ``to_dict`` gave. KeyError if a field is missing, InvalidValueError if one is
+        invalid.
+        """
+    def to_dict(self, /) -> dict[str, Any]:
+        """
+        The JSON of the core, to which fields are only ever added. What is None is left out.
         """
 
 @final
@@ -3753,10 +3796,10 @@ class Promoter:
         provenance: Provenance,
         only: str | Channel | None = None,
         url: str | None = None,
-    ) -> int:
+    ) -> BlockResult:
         """
-        Declares a release unfit: no promotion, rollback or repair goes to it, here and in every later environment.
-        Returns the position of the block in the log; that of the earlier one if the digest is blocked there already.
+        Declares a release unfit: no promotion, rollback or repair goes to it, here and in every later environment. If
+        the digest is blocked in that log already, nothing is recorded, and the result says ``already``.
 
         - ``release``: as ``source`` of ``promote``. A tag names what was promoted under it; VALUE_INVALID if it moved since.
         - ``reason`` and ``provenance``: as in ``hold``.

@@ -9,7 +9,7 @@ use crate::args::{Number, Release, Text};
 use crate::error::Raises;
 use crate::host::{Count, List, Time};
 use crate::provenance::Provenance;
-use crate::records::{ActiveHold, BlockedOn, HeldChannel, HoldScope};
+use crate::records::{ActiveHold, BlockResult, BlockedOn, HeldChannel, HoldScope};
 use crate::run::Awaited;
 use crate::value::Channel;
 
@@ -83,8 +83,8 @@ methods! {
         Ok(deferred(async move |inner: Inner| inner.core.holds(&channel.0).await))
     }
 
-    /// Declares a release unfit: no promotion, rollback or repair goes to it, here and in every later environment.
-    /// Returns the position of the block in the log; that of the earlier one if the digest is blocked there already.
+    /// Declares a release unfit: no promotion, rollback or repair goes to it, here and in every later environment. If
+    /// the digest is blocked in that log already, nothing is recorded, and the result says ``already``.
     ///
     /// - ``release``: as ``source`` of ``promote``. A tag names what was promoted under it; VALUE_INVALID if it moved since.
     /// - ``reason`` and ``provenance``: as in ``hold``.
@@ -101,13 +101,14 @@ methods! {
         provenance: Provenance,
         only: Option<Channel>,
         url: Option<Text>
-    ) -> Count {
+    ) -> BlockResult {
         let (reason, provenance) = (parse("reason", &reason.0)?, provenance.given()?);
         let url = url.map(|Text(url)| parse("url", &url)).transpose()?;
         Ok(deferred(async move |inner: Inner| {
             let only = only.map(|Channel(only)| only);
             let (channel, digest) = inner.core.block_target(only.as_ref(), &release.0).await?;
-            inner.core.block(&channel, Block { digest, reason, provenance, url }).await.map(|blocked| blocked.seq())
+            let result = inner.core.block(&channel, Block { digest, reason, provenance, url }).await?;
+            Ok((channel, digest, result))
         }))
     }
 
