@@ -115,7 +115,7 @@ fn of_platform(layers: Vec<Descriptor>, platform: Option<&Line>) -> Vec<Layer> {
 }
 
 /// The platforms of the images in an index, by digest. They decide nothing, so what cannot be read is left out.
-fn platforms(index: &Manifest) -> BTreeMap<Digest, Option<Line>> {
+pub(crate) fn platforms(index: &Manifest) -> BTreeMap<Digest, Option<Line>> {
     let index: Index = serde_json::from_slice(index.bytes()).unwrap_or_default();
     let named = |image: &Child| Some((image.digest.parse().ok()?, image.platform.named()));
     index.manifests.iter().filter_map(named).collect()
@@ -139,16 +139,41 @@ struct Child {
 #[serde(default)]
 struct Platform {
     os: String,
+    #[serde(rename = "os.version")]
+    os_version: String,
     architecture: String,
     variant: String,
 }
 
 impl Platform {
-    /// `linux/arm64/v8`; none for an unknown one.
+    /// `linux/arm64/v8`, `windows(10.0.20348.2700)/amd64`; none for an unknown one.
     fn named(&self) -> Option<Line> {
-        let Platform { os, architecture, variant } = self;
+        let Platform { os, os_version, architecture, variant } = self;
+        let version = if os_version.is_empty() { String::new() } else { format!("({os_version})") };
         let variant = if variant.is_empty() { String::new() } else { format!("/{variant}") };
         let known = !os.is_empty() && os != "unknown" && !architecture.is_empty();
-        known.then(|| Line::lossy(format!("{os}/{architecture}{variant}")))
+        known.then(|| Line::lossy(format!("{os}{version}/{architecture}{variant}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn platform_is_named_with_its_version_and_its_variant() {
+        let named = |json: &str| serde_json::from_str::<Platform>(json).unwrap().named().map(|name| name.to_string());
+        for (json, want) in [
+            (r#"{"os":"linux","architecture":"amd64"}"#, Some("linux/amd64")),
+            (r#"{"os":"linux","architecture":"arm64","variant":"v8"}"#, Some("linux/arm64/v8")),
+            (
+                r#"{"os":"windows","architecture":"amd64","os.version":"10.0.20348.2700"}"#,
+                Some("windows(10.0.20348.2700)/amd64"),
+            ),
+            (r#"{"os":"unknown","architecture":"unknown"}"#, None),
+            ("{}", None),
+        ] {
+            assert_eq!(named(json).as_deref(), want, "{json}");
+        }
     }
 }

@@ -14,8 +14,8 @@ use crate::log::{MoveRecord, Op};
 use crate::value::{Channel, Digest, Line, ReleaseExpression, ReleaseLabel, Repository, Timestamp};
 
 pub(crate) use compare_url::{Forge, compare_url, is_same_repository, same_host};
-pub(crate) use content::Contents;
 pub use content::Layer;
+pub(crate) use content::{Contents, platforms};
 pub use files::{FileChange, FileDiff};
 pub(crate) use files::{Files, compare as compare_files, has_files, read as read_files};
 

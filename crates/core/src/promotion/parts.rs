@@ -2,16 +2,17 @@
 //!
 //! It depends on a registry and a repository, not on a run: a move and an audit use the same code.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
 use tokio::time::{Instant, timeout_at};
 
+use crate::diff::platforms;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::Op;
-use crate::registry::{Content, MANIFEST_TYPES, Manifest, Registry};
+use crate::registry::{Content, Descriptor, MANIFEST_TYPES, Manifest, Registry};
 use crate::value::{Digest, Line, Repository};
 
 /// The parts of a manifest that are missing or unknown. A part that is in neither list is in the registry.
@@ -64,8 +65,15 @@ const WITHIN: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 enum Part {
     Blob(Digest),
-    /// The media type is that of the index that names it; none for a manifest that no index names.
-    Manifest(Digest, Option<Line>),
+    /// A manifest, and what the index that names it says of it; none for a manifest that no index names.
+    Manifest(Digest, Option<Named>),
+}
+
+/// A manifest as an index names it.
+#[derive(Clone, Debug)]
+struct Named {
+    media_type: Line,
+    platform: Option<Line>,
 }
 
 /// The registry's answer for one part.
@@ -94,7 +102,10 @@ impl Preflight<'_> {
         while !manifests.is_empty() || !named.is_empty() {
             for manifest in std::mem::take(&mut manifests) {
                 match manifest.content() {
-                    Ok(content) => named.extend(self.named(content).filter(|part| seen.insert(part.to_string()))),
+                    Ok(content) => {
+                        let parts = self.named(&manifest, content);
+                        named.extend(parts.filter(|part| seen.insert(part.to_string())));
+                    }
                     Err(error) => {
                         let why = format!("{} is not understood: {}", manifest.digest(), error.message());
                         parts.unknown.push(Line::lossy(why));
@@ -116,7 +127,11 @@ impl Preflight<'_> {
     }
 
     /// The parts that a manifest names and that this depth includes.
-    fn named(&self, content: Content) -> impl Iterator<Item = Part> {
+    fn named(&self, manifest: &Manifest, content: Content) -> impl Iterator<Item = Part> {
+        let platforms = match content {
+            Content::Index { .. } => platforms(manifest),
+            Content::Image { .. } | Content::Artifact { .. } => BTreeMap::new(),
+        };
         let (blobs, manifests) = match content {
             Content::Image { config, mut layers } => {
                 layers.insert(0, config);
@@ -127,7 +142,9 @@ impl Preflight<'_> {
         };
         let blobs = if self.depth == Depth::Manifests { Vec::new() } else { blobs };
         let blobs = blobs.into_iter().filter(|blob| !blob.is_foreign()).map(|blob| Part::Blob(blob.digest));
-        blobs.chain(manifests.into_iter().map(|child| Part::Manifest(child.digest, Some(child.media_type))))
+        blobs.chain(manifests.into_iter().map(move |Descriptor { digest, media_type, .. }| {
+            Part::Manifest(digest, Some(Named { media_type, platform: platforms.get(&digest).cloned().flatten() }))
+        }))
     }
 
     /// Looks for one part. REGISTRY_UNAVAILABLE if the answer comes after the deadline.
@@ -150,9 +167,9 @@ impl Preflight<'_> {
                 match (self.registry.fetch(&self.repository.digest(*digest)).await?, named) {
                     (Some(manifest), _) => Ok(Found::There(Some(manifest))),
                     // An index may name content that is not a manifest, and a registry may store that elsewhere.
-                    (None, Some(other)) if !MANIFEST_TYPES.contains(&other.as_str()) => {
+                    (None, Some(Named { media_type, .. })) if !MANIFEST_TYPES.contains(&media_type.as_str()) => {
                         let message = format!(
-                            "{} has no manifest of it, and {other} is not the media type of one",
+                            "{} has no manifest of it, and {media_type} is not the media type of one",
                             self.repository
                         );
                         Err(Error::new(ErrorKind::ManifestUnsupported, message))
@@ -168,6 +185,9 @@ impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Part::Blob(digest) => write!(f, "blob {digest}"),
+            Part::Manifest(digest, Some(Named { platform: Some(platform), .. })) => {
+                write!(f, "manifest {digest} ({platform})")
+            }
             Part::Manifest(digest, _) => write!(f, "manifest {digest}"),
         }
     }

@@ -58,7 +58,7 @@ async fn sparse_index_misses_a_manifest_at_either_depth() {
     w.registry.delete_manifest(&w.repository, &child);
     for depth in [Depth::Manifests, Depth::Everything] {
         let parts = w.look(&index.manifest, depth).await;
-        assert_eq!(texts(&parts.missing), [format!("manifest {child}")]);
+        assert_eq!(texts(&parts.missing), [format!("manifest {child} (linux/amd64)")]);
         assert_eq!(parts.unknown, []);
     }
 }

@@ -76,7 +76,7 @@ async fn sparse_index_is_promoted_with_a_warning_and_not_rolled_back_to() {
     let receipt = w.promoter.promote(&w.prod, w.release("multi")).options(terms()).await.unwrap();
     let (code, why) = warned(&receipt);
     assert_eq!(code, "TARGET_INCOMPLETE");
-    assert!(why.ends_with(&format!("lacks parts: not in the registry: manifest {child}")), "{why}");
+    assert!(why.ends_with(&format!("lacks parts: not in the registry: manifest {child} (linux/amd64)")), "{why}");
     w.promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap();
     let error = w.promoter.rollback(&w.prod).options(terms()).await.unwrap_err();
     assert_eq!(refused_by(&error), ["TARGET_INCOMPLETE"]);
