@@ -1278,10 +1278,12 @@ export interface FileDiff {
    */
   change: FileChange
   /**
-   * The unified diff of its lines, if it was asked for; absent for a file that is not UTF-8 text, or larger than
-   * 1 MiB.
+   * The unified diff of its lines, if it was asked for; absent for a link, and for a file that is not UTF-8 text, or
+   * larger than 1 MiB.
    */
   unified?: string
+  /** The change of a link, or the reason why the lines that were asked for are absent. */
+  note?: string
 }
 
 /**

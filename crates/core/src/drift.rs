@@ -68,7 +68,7 @@ pub enum Drift {
         #[serde(skip_serializing_if = "Option::is_none")]
         observed: Option<Digest>,
     },
-    /// The tag points at a digest that a move set which this ledger does not know.
+    /// The tag points at the target of a move that this ledger does not know.
     LedgerBehind {
         /// The live digest.
         expected: Digest,
@@ -197,10 +197,10 @@ impl fmt::Display for Drift {
             Drift::InSync { live } => write!(f, "in sync at {live}"),
             Drift::BlockedAndLive { why, .. } => write!(f, "blocked and live: {why}"),
             Drift::MovedOutside { expected, observed } => {
-                write!(f, "moved outside: {expected} is live, the tag points at {observed}, which never was")
+                write!(f, "moved outside: {expected} is live, the tag points at {observed}, which was never live here")
             }
             Drift::MovedBack { expected, observed } => {
-                write!(f, "moved back: {expected} is live, the tag points at {observed}, which was earlier")
+                write!(f, "moved back: {expected} is live, the tag points at {observed}, which was live here earlier")
             }
             Drift::Missing { expected } => write!(f, "missing: {expected} is live, the tag is gone"),
             Drift::Lagging { expected, observed } => {
@@ -213,7 +213,7 @@ impl fmt::Display for Drift {
             }
             Drift::LedgerBehind { expected, observed } => {
                 write!(f, "ledger behind: {expected} is live here, the tag points at {observed}, ")?;
-                f.write_str("promoted by another ledger")
+                f.write_str("the target of a move that this ledger does not know")
             }
             Drift::MoveInProgress { seq, target, observed, landing } => {
                 let landing = match landing {

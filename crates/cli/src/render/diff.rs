@@ -155,7 +155,8 @@ fn file_lines(fields: Fields, file: &FileDiff, style: Style) -> Fields {
         FileChange::Gone => style.bad("-"),
         FileChange::Changed => style.doubtful("~"),
     };
-    let fields = fields.line(format!("    {word} {}", shown(&file.path)));
+    let note = file.note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default();
+    let fields = fields.line(format!("    {word} {}", shown(&format!("{}{note}", file.path))));
     file.unified.iter().flat_map(|unified| unified.lines()).fold(fields, |fields, line| {
         let text = format!("      {}", shown(line));
         fields.line(match line.chars().next() {

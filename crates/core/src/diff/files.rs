@@ -1,6 +1,7 @@
 //! `Files`: the files in the layers of a Flux artifact, and the files that differ.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io::Read;
 use std::time::Duration;
 
@@ -34,10 +35,13 @@ pub struct FileDiff {
     pub path: String,
     /// The change.
     pub change: FileChange,
-    /// The unified diff of its lines, if it was asked for; absent for a file that is not UTF-8 text, or larger than
-    /// 1 MiB.
+    /// The unified diff of its lines, if it was asked for; absent for a link, and for a file that is not UTF-8 text, or
+    /// larger than 1 MiB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unified: Option<String>,
+    /// The change of a link, or the reason why the lines that were asked for are absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 crate::error::words! {
@@ -52,8 +56,29 @@ crate::error::words! {
     }
 }
 
-/// The content of files, by path.
-pub(crate) type Files = BTreeMap<String, Vec<u8>>;
+/// The files and links in artifacts, by path.
+pub(crate) type Files = BTreeMap<String, Packed>;
+
+/// A file or a link in an artifact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Packed {
+    /// A file with these bytes.
+    File(Vec<u8>),
+    /// A symbolic link to this path.
+    SymbolicLink(String),
+    /// Another name of the file at this path.
+    HardLink(String),
+}
+
+impl fmt::Display for Packed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Packed::File(content) => write!(f, "a file of {} bytes", content.len()),
+            Packed::SymbolicLink(to) => write!(f, "a symbolic link to {to}"),
+            Packed::HardLink(to) => write!(f, "a hard link to {to}"),
+        }
+    }
+}
 
 /// True if the release has layers of files that Flux consumes.
 pub(crate) fn has_files(layers: &[Layer]) -> bool {
@@ -83,23 +108,37 @@ pub(crate) async fn read(registry: &dyn Registry, repository: &Repository, layer
 fn unpack(layer: &[u8], digest: &Digest, most: u64) -> Result<Files> {
     let bad = |why: &str| Error::new(ErrorKind::ManifestUnsupported, format!("the layer {digest}: {why}"));
     // A small layer may unpack to any length.
-    let mut archive = tar::Archive::new(MultiGzDecoder::new(layer).take(most + 1));
+    let mut unpacked = MultiGzDecoder::new(layer).take(most + 1);
+    let files = files_in(&mut unpacked);
+    // An archive that is cut between two entries looks whole, and one that is cut elsewhere fails.
+    match (unpacked.limit(), files) {
+        (0, _) => Err(bad(&format!("it has more than {most} bytes when it is unpacked, the most that is compared"))),
+        (_, files) => files.map_err(|e| bad(&e.to_string())),
+    }
+}
+
+fn files_in(archive: &mut impl Read) -> std::io::Result<Files> {
     let mut files = Files::new();
-    for entry in archive.entries().map_err(|e| bad(&e.to_string()))? {
-        let mut entry = entry.map_err(|e| bad(&e.to_string()))?;
-        if entry.header().entry_type() != tar::EntryType::Regular {
-            continue;
-        }
-        let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-        let mut content = Vec::new();
-        entry.read_to_end(&mut content).map_err(|e| bad(&e.to_string()))?;
-        files.insert(path.strip_prefix("./").map(str::to_owned).unwrap_or(path), content);
+    for entry in tar::Archive::new(archive).entries()? {
+        let mut entry = entry?;
+        let text = |bytes: &[u8]| {
+            let path = String::from_utf8_lossy(bytes).into_owned();
+            path.strip_prefix("./").map(str::to_owned).unwrap_or(path)
+        };
+        let target = |name: Option<std::borrow::Cow<'_, [u8]>>| text(&name.unwrap_or_default());
+        let packed = match entry.header().entry_type() {
+            tar::EntryType::Regular => {
+                let mut content = Vec::new();
+                entry.read_to_end(&mut content)?;
+                Packed::File(content)
+            }
+            tar::EntryType::Symlink => Packed::SymbolicLink(target(entry.link_name_bytes())),
+            tar::EntryType::Link => Packed::HardLink(target(entry.link_name_bytes())),
+            _ => continue,
+        };
+        files.insert(text(&entry.path_bytes()), packed);
     }
-    // An archive that is cut between two entries looks whole.
-    match archive.into_inner().limit() {
-        0 => Err(bad(&format!("it has more than {most} bytes when it is unpacked"))),
-        _ => Ok(files),
-    }
+    Ok(files)
 }
 
 /// The files that differ, by path; with the unified diff of each if `unified` is set.
@@ -113,24 +152,61 @@ pub(crate) fn compare(from: &Files, to: &Files, unified: bool) -> Vec<FileDiff> 
             (None, _) => FileChange::Added,
             (_, None) => FileChange::Gone,
         };
-        let unified = if unified { lines(path, old, new) } else { None };
-        Some(FileDiff { path: path.clone(), change, unified })
+        let (unified, note) = match (text(old), text(new)) {
+            (Err(NoText::Link), _) | (_, Err(NoText::Link)) => (None, Some(of_links(old, new))),
+            (Ok(from), Ok(to)) if unified => (Some(lines(path, from, to)), None),
+            (Err(why), _) | (_, Err(why)) if unified => (None, Some(why.to_string())),
+            _ => (None, None),
+        };
+        Some(FileDiff { path: path.clone(), change, unified, note })
     });
     differing.collect()
 }
 
-/// The unified diff of a file's lines; none if a side is no text, or too large.
-fn lines(path: &str, old: Option<&Vec<u8>>, new: Option<&Vec<u8>>) -> Option<String> {
-    let text = |bytes: Option<&Vec<u8>>| match bytes {
-        Some(bytes) if bytes.len() > MAX_TEXT || bytes.contains(&0) => None,
-        Some(bytes) => String::from_utf8(bytes.clone()).ok(),
-        None => Some(String::new()),
-    };
-    let (from, to) = (text(old)?, text(new)?);
+/// The reason why something has no lines to compare.
+enum NoText {
+    Link,
+    TooLarge,
+    Binary,
+}
+
+impl fmt::Display for NoText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NoText::Link => f.write_str("it is a link"),
+            NoText::TooLarge => write!(f, "its lines are not compared: it has more than {MAX_TEXT} bytes"),
+            NoText::Binary => f.write_str("its lines are not compared: it is no UTF-8 text"),
+        }
+    }
+}
+
+/// The text of a file; none if there is no file.
+fn text(packed: Option<&Packed>) -> std::result::Result<Option<&str>, NoText> {
+    match packed {
+        None => Ok(None),
+        Some(Packed::SymbolicLink(_) | Packed::HardLink(_)) => Err(NoText::Link),
+        Some(Packed::File(content)) if content.len() > MAX_TEXT => Err(NoText::TooLarge),
+        Some(Packed::File(content)) if content.contains(&0) => Err(NoText::Binary),
+        Some(Packed::File(content)) => std::str::from_utf8(content).map(Some).map_err(|_| NoText::Binary),
+    }
+}
+
+/// `a symbolic link to a.yaml, was a file of 12 bytes`
+fn of_links(old: Option<&Packed>, new: Option<&Packed>) -> String {
+    match (old, new) {
+        (Some(old), Some(new)) => format!("{new}, was {old}"),
+        (Some(one), None) | (None, Some(one)) => one.to_string(),
+        (None, None) => String::new(),
+    }
+}
+
+/// The unified diff of a file's lines.
+fn lines(path: &str, old: Option<&str>, new: Option<&str>) -> String {
     let name = |side: &str, there: bool| if there { format!("{side}/{path}") } else { "/dev/null".to_owned() };
-    let diff = TextDiff::configure().timeout(TEXT_WITHIN).diff_lines(&from, &to);
+    let (from, to) = (old.unwrap_or_default(), new.unwrap_or_default());
+    let diff = TextDiff::configure().timeout(TEXT_WITHIN).diff_lines(from, to);
     let (from, to) = (name("a", old.is_some()), name("b", new.is_some()));
-    Some(diff.unified_diff().context_radius(CONTEXT).header(&from, &to).to_string())
+    diff.unified_diff().context_radius(CONTEXT).header(&from, &to).to_string()
 }
 
 #[cfg(test)]
@@ -138,7 +214,7 @@ mod tests {
     use super::*;
 
     fn files(named: &[(&str, &[u8])]) -> Files {
-        named.iter().map(|(path, content)| ((*path).to_owned(), content.to_vec())).collect()
+        named.iter().map(|(path, content)| ((*path).to_owned(), Packed::File(content.to_vec()))).collect()
     }
 
     #[test]
@@ -159,8 +235,48 @@ mod tests {
         assert_eq!(unified[0], Some("--- a/a.yaml\n+++ b/a.yaml\n@@ -1,2 +1,2 @@\n one\n-two\n+2\n"));
         assert_eq!(unified[1], Some("--- a/gone.yaml\n+++ /dev/null\n@@ -1 +0,0 @@\n-old\n"));
         assert_eq!(unified[2], Some("--- /dev/null\n+++ b/new.yaml\n@@ -0,0 +1 @@\n+new\n"));
-        assert_eq!(unified[3], None, "it is no text");
-        assert!(compare(&from, &to, false).iter().all(|file| file.unified.is_none()));
+        assert_eq!(unified[3], None);
+        let notes: Vec<_> = found.iter().map(|file| file.note.as_deref()).collect();
+        assert_eq!(notes, [None, None, None, Some("its lines are not compared: it is no UTF-8 text")]);
+        assert!(compare(&from, &to, false).iter().all(|file| file.unified.is_none() && file.note.is_none()));
+    }
+
+    #[test]
+    fn change_of_a_link_is_listed_with_both_ends() {
+        let link = |to: &str| Packed::SymbolicLink(to.to_owned());
+        let mut from = files(&[("a", b"one\n"), ("b", b"same\n")]);
+        let mut to = from.clone();
+        from.insert("link".to_owned(), link("a"));
+        to.insert("a".to_owned(), Packed::HardLink("b".to_owned()));
+        to.insert("link".to_owned(), link("b"));
+        to.insert("new".to_owned(), link("a"));
+        let found = compare(&from, &to, true);
+        let notes: Vec<_> = found.iter().map(|file| (file.path.as_str(), file.note.as_deref().unwrap())).collect();
+        let want = [
+            ("a", "a hard link to b, was a file of 4 bytes"),
+            ("link", "a symbolic link to b, was a symbolic link to a"),
+            ("new", "a symbolic link to a"),
+        ];
+        assert_eq!(notes, want);
+        assert!(found.iter().all(|file| file.unified.is_none()));
+    }
+
+    #[test]
+    fn links_of_a_layer_are_read() {
+        let mut archive = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
+        let mut header = tar::Header::new_gnu();
+        header.set_size(4);
+        archive.append_data(&mut header, "./a", &b"one\n"[..]).unwrap();
+        for (kind, path) in [(tar::EntryType::Symlink, "soft"), (tar::EntryType::Link, "hard")] {
+            let mut header = tar::Header::new_gnu();
+            header.set_entry_type(kind);
+            header.set_size(0);
+            archive.append_link(&mut header, path, "a").unwrap();
+        }
+        let layer = archive.into_inner().unwrap().finish().unwrap();
+        let found = unpack(&layer, &Digest::of(&layer), MAX_SOURCE).unwrap();
+        let texts: Vec<_> = found.iter().map(|(path, packed)| format!("{path} {packed}")).collect();
+        assert_eq!(texts, ["a a file of 4 bytes", "hard a hard link to a", "soft a symbolic link to a"]);
     }
 
     #[test]
@@ -184,6 +300,8 @@ mod tests {
         assert_eq!(unpack(&layer, &digest, 3072).unwrap().len(), 2);
         for most in [1, 512, 1023, 1024, 1025, 1536, 2047] {
             let error = unpack(&layer, &digest, most).map(|files| files.len()).unwrap_err();
+            let want = format!("it has more than {most} bytes when it is unpacked, the most that is compared");
+            assert!(error.to_string().ends_with(&want), "{most}: {error}");
             assert_eq!(error.kind(), ErrorKind::ManifestUnsupported, "{most}");
         }
     }

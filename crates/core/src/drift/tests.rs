@@ -111,7 +111,7 @@ fn a_report_is_one_line_a_channel_and_ends_with_the_worst() {
         format!(
             "reg.io/acme/shop:dev  unknown: 429\n\
              reg.io/acme/shop:preprod  move in progress (seq 7) to {b} has landed: the tag points at {b}\n\
-             reg.io/acme/shop:prod  moved back: {a} is live, the tag points at {b}, which was earlier"
+             reg.io/acme/shop:prod  moved back: {a} is live, the tag points at {b}, which was live here earlier"
         )
     );
     assert_eq!(all.class(), Some(ErrorClass::Drift));

@@ -1021,7 +1021,7 @@ class ChannelAudit:
         - `lagging`: The tag was read at another value than the live digest, and that may be an old answer of the
           registry.
         - `unsettled`: Like `Lagging`, and reads did not settle within the audit's timeout.
-        - `ledger_behind`: The tag points at a digest that a move set which this ledger does not know.
+        - `ledger_behind`: The tag points at the target of a move that this ledger does not know.
         - `move_in_progress`: A move has begun and is not closed: it is under way, or must be recovered.
         - `possibly_open`: The append of an intent was not answered, and the log does not have it: a move may be
           open.
@@ -1873,6 +1873,11 @@ class FileDiff:
         invalid.
         """
     @property
+    def note(self, /) -> str | None:
+        """
+        The change of a link, or the reason why the lines that were asked for are absent.
+        """
+    @property
     def path(self, /) -> str:
         """
         Its path in the artifact.
@@ -1884,8 +1889,8 @@ class FileDiff:
     @property
     def unified(self, /) -> str | None:
         """
-        The unified diff of its lines, if it was asked for; absent for a file that is not UTF-8 text, or larger than
-        1 MiB.
+        The unified diff of its lines, if it was asked for; absent for a link, and for a file that is not UTF-8 text, or
+        larger than 1 MiB.
         """
 
 @final
