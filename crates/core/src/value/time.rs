@@ -59,17 +59,30 @@ impl FromStr for Timestamp {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Timestamp> {
-        let time = text
-            .parse::<jiff::Timestamp>()
-            .map_err(|_| {
-                invalid("time", format!("{} is not RFC 3339, such as 2026-11-23T06:12:31Z", quoted(text)), None)
-            })?;
+        let time = text.parse::<jiff::Timestamp>().map_err(|_| {
+            let why = match is_too_late(text) {
+                true => "is later than 9999-12-30T22:00:00Z, the last time that can be recorded",
+                false => "is not RFC 3339, such as 2026-11-23T06:12:31Z",
+            };
+            invalid("time", format!("{} {why}", quoted(text)), None)
+        })?;
         let ms = time.as_nanosecond().div_euclid(1_000_000);
         match i64::try_from(ms) {
             Ok(ms) if Self::RANGE.contains(&ms) => Ok(Timestamp(ms)),
-            _ => Err(invalid("time", "the year is not from 0 to 9999", None)),
+            _ => Err(invalid("time", format!("{} is not from the year 0 to 9999-12-30T22:00:00Z", quoted(text)), None)),
         }
     }
+}
+
+/// True for a time of the year's last two days in 9999, with an offset.
+fn is_too_late(text: &str) -> bool {
+    let day = text.get(..10).filter(|day| *day == "9999-12-30" || *day == "9999-12-31");
+    let rest = text.get(19..).unwrap_or_default();
+    day.is_some() && rest.contains(['Z', 'z', '+', '-']) && text.get(..19).is_some_and(is_civil)
+}
+
+fn is_civil(text: &str) -> bool {
+    text.parse::<jiff::civil::DateTime>().is_ok()
 }
 
 impl fmt::Display for Timestamp {
@@ -131,6 +144,14 @@ mod tests {
         let error = "yesterday".parse::<Timestamp>().unwrap_err().to_string();
         assert_eq!(error, "time: \"yesterday\" is not RFC 3339, such as 2026-11-23T06:12:31Z");
         assert!("2026-11-23T06:12:31".parse::<Timestamp>().is_err(), "no default zone");
+        let error = |text: &str| text.parse::<Timestamp>().unwrap_err().to_string();
+        let late =
+            "time: \"9999-12-31T23:59:59Z\" is later than 9999-12-30T22:00:00Z, the last time that can be recorded";
+        assert_eq!(error("9999-12-31T23:59:59Z"), late);
+        for text in ["9999-12-31T23:59:59", "9999-12-31", "9999-12-31T25:00:00Z"] {
+            assert!(error(text).contains("is not RFC 3339"), "{text}");
+        }
+        assert!("9999-12-30T22:00:00Z".parse::<Timestamp>().is_ok());
     }
 
     #[test]
