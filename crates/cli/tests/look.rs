@@ -191,6 +191,28 @@ fn log_with_a_defect_is_the_worst_audit_state() {
 }
 
 #[test]
+fn history_of_entries_shows_what_is_no_move() {
+    let world = World::with_prod();
+    let prod = world.prod();
+    let bad = world.digest("1.4.2");
+    world.does(&["hold", &prod, "--reason", "incident 7"], 0);
+    world.does(&["block", "1.4.2", "--only", &prod, "--reason", "it loses orders"], 0);
+    let said = world.does(&["history", &prod, "--entries", "--full"], 0);
+    let lines: Vec<&str> = said.out.lines().collect();
+    assert!(lines[1].starts_with("SEQ  TIME ") && lines[1].ends_with("  CONTENT"), "{}", said.out);
+    assert!(lines[2].starts_with("4    ") && lines[2].ends_with(&format!("  {bad}: it loses orders")), "{}", said.out);
+    assert!(lines[3].contains("  hold ") && lines[3].ends_with("  promotions: incident 7"), "{}", said.out);
+    assert!(lines[4].contains("  outcome ") && lines[4].ends_with("  committed (seq 1)"), "{}", said.out);
+    assert!(lines[6].starts_with("0    ") && lines[6].contains("  policy ") && lines.len() == 7, "{}", said.out);
+    let json = world.json(&["history", &prod, "--entries", "--limit", "2"], 0);
+    let kinds: Vec<_> =
+        json["entries"].as_array().unwrap().iter().map(|entry| entry["kind"].as_str().unwrap()).collect();
+    assert_eq!((kinds, &json["next"]), (vec!["block", "hold"], &3.into()));
+    let json = world.json(&["history", &prod, "--entries", "--before", "3"], 0);
+    assert_eq!((json["entries"].as_array().unwrap().len(), json.get("next")), (3, None));
+}
+
+#[test]
 fn defect_in_the_log_of_an_earlier_environment_names_its_channel() {
     let world = World::new();
     let dev = world.channel("dev").to_string();

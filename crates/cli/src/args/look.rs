@@ -43,6 +43,10 @@ pub(crate) struct HistoryArgs {
     /// Show every move
     #[arg(long, conflicts_with = "limit")]
     pub(crate) all: bool,
+    /// Show every entry of the log instead of the moves alone: holds, blocks, policies and observations, too. --limit and
+    /// --before then count entries
+    #[arg(long)]
+    pub(crate) entries: bool,
     /// Show whole digests, to be copied. Default: their first 12 hex digits
     #[arg(long)]
     pub(crate) full: bool,

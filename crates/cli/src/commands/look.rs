@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tagwarden::drift::{ChannelAudit, Drift};
+use tagwarden::ledger::ChannelLog;
 use tagwarden::promotion::{ChannelStatus, HistoryPage};
 use tagwarden::{Channel, Digest, Error, ErrorKind, Promoter, Result};
 
@@ -68,6 +69,17 @@ pub(super) async fn history(setup: &Setup, args: &HistoryArgs, style: Style) -> 
     let channel = super::channel(setup, &args.place)?;
     let reader = setup.reader().await?;
     let now = recorded(&reader, &channel).await?;
+    let digest: fn(Digest) -> String = if args.full { |digest| digest.to_string() } else { |digest| digest.short() };
+    if args.entries {
+        let end = args.before.unwrap_or(now.size).min(now.size);
+        let first = if args.all { 0 } else { end.saturating_sub(u64::from(args.limit)) };
+        let mut log = ChannelLog::new(setup.ledger_to_read().await?, channel.clone());
+        log.refresh().await?;
+        let mut entries = log.read(first, usize::try_from(end - first).unwrap_or(usize::MAX)).await?;
+        entries.iter_mut().for_each(|entry| entry.body.hide_credentials());
+        entries.reverse();
+        return render::entries(&channel, &entries, Some(first).filter(|first| *first > 0), digest, style);
+    }
     let limit = if args.all { PAGE } else { usize::try_from(args.limit).unwrap_or(usize::MAX) };
     let mut page = reader.history_page(&channel, args.before, limit).await?;
     while let (true, Some(next)) = (args.all, page.next) {
@@ -75,7 +87,6 @@ pub(super) async fn history(setup: &Setup, args: &HistoryArgs, style: Style) -> 
         page.events.extend(events);
         page.next = next;
     }
-    let digest: fn(Digest) -> String = if args.full { |digest| digest.to_string() } else { |digest| digest.short() };
     render::history(&now, &page, digest, style)
 }
 

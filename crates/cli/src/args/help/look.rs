@@ -12,7 +12,8 @@ pub(in crate::args) const HISTORY: &str = "\
 Examples:
   tagwarden history prod
   tagwarden history prod --limit 5 --before 42 --full
-  tagwarden history prod --all --json";
+  tagwarden history prod --all --json
+  tagwarden history prod --entries                       # who held, blocked, or changed the policy";
 
 pub(in crate::args) const DIFF: &str = "\
 A release is named as everywhere: a tag (1.4.2), a digest, a whole reference, a channel (preprod), or what was live on one: \
