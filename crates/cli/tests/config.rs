@@ -123,6 +123,10 @@ fn policy_of_an_environment_judges_its_moves_and_is_recorded() {
     assert_eq!((&order["verdict"], &order["code"]), (&"warn".into(), &"STAGE_SKIPPED".into()));
     assert!(order["why"].as_str().unwrap().ends_with(" (the policy only warns)"), "{order}");
     assert_eq!(finding("parts-present")["why"], "not judged: the policy turns it off");
+    assert!(!world.does(&["current", "prod", "--offline"], 0).out.contains("  policy "));
+    configure(&world, "promotion-order = 'warn'");
+    let said = world.does(&["current", "prod", "--offline"], 0);
+    assert!(said.out.contains(") judged this move; prod ("), "{}", said.out);
     world.verify_independently("prod");
 }
 

@@ -25,8 +25,9 @@ pub(super) async fn channels(setup: &Setup, style: Style) -> Result<Answer> {
 
 pub(super) async fn current(setup: &Setup, args: &CurrentArgs, style: Style) -> Result<Answer> {
     let channel = super::channel(setup, &args.place)?;
+    let policy = setup.config.environment(&channel).map(|environment| environment.policy.note());
     if args.offline {
-        return render::current(&recorded(&setup.reader().await?, &channel).await?, None, style);
+        return render::current(&recorded(&setup.reader().await?, &channel).await?, None, policy.as_ref(), style);
     }
     let registry = connect::registry(&args.registry, channel.repository().registry())?;
     let promoter = setup.promoter(Arc::new(registry), setup.ledger_to_read().await?, args.settle.times()?)?;
@@ -38,7 +39,7 @@ pub(super) async fn current(setup: &Setup, args: &CurrentArgs, style: Style) -> 
         }
         _ => promoter.current(&channel).await?,
     };
-    render::current(&current, report.channels().first(), style)
+    render::current(&current, report.channels().first(), policy.as_ref(), style)
 }
 
 /// The state of a channel; CHANNEL_NOT_BOOTSTRAPPED if the ledger has no log of it.

@@ -128,7 +128,7 @@ impl Demo<'_> {
         let (promoter, prod) = (&self.place.promoter, self.place.channel("prod")?);
         let report = promoter.audit(std::slice::from_ref(prod)).await?;
         let current = promoter.current(prod).await?;
-        tell.did("tagwarden current prod", &render::current(&current, report.channels().first(), self.style)?);
+        tell.did("tagwarden current prod", &render::current(&current, report.channels().first(), None, self.style)?);
         let missing = || Error::new(ErrorKind::InternalFault, "the demonstration's prod has no previous digest");
         let previous = promoter.previous(prod).await?.ok_or_else(missing)?;
         tell.did("tagwarden previous prod", &render::previous(prod, previous)?);

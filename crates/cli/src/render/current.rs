@@ -2,15 +2,21 @@
 
 use serde_json::json;
 use tagwarden::drift::{ChannelAudit, Drift};
-use tagwarden::log::{MoveRecord, MoveStatus};
+use tagwarden::log::{MoveRecord, MoveStatus, RecordedPolicy};
 use tagwarden::promotion::{ChannelStatus, DriftSeen, LiveAt};
 use tagwarden::{Channel, Digest, ErrorClass, Result, Timestamp};
 
 use super::event::{at_digest, release, source, told_rest, warnings, who};
 use super::{Answer, Fields, Style, shown};
 
-/// The state of a channel, and the audit of its tag if the registry was asked.
-pub(crate) fn current(current: &ChannelStatus, audited: Option<&ChannelAudit>, style: Style) -> Result<Answer> {
+/// The state of a channel, and the audit of its tag if the registry was asked. `policy` is the one that judges moves of the
+/// channel here.
+pub(crate) fn current(
+    current: &ChannelStatus,
+    audited: Option<&ChannelAudit>,
+    policy: Option<&RecordedPolicy>,
+    style: Style,
+) -> Result<Answer> {
     let mut fields = Fields::under(style.bold(&current.channel.to_string()));
     if let Some(event) = &current.event {
         fields = release(fields, event);
@@ -19,6 +25,14 @@ pub(crate) fn current(current: &ChannelStatus, audited: Option<&ChannelAudit>, s
     if let Some(event) = &current.event {
         fields = fields.field("by", format!("{} of {}", event.intent.op.as_str(), who(event)));
         fields = told_rest(fields, event);
+    }
+    if let (Some(event), Some(policy)) = (&current.event, policy)
+        && event.intent.decision.policy.digest != policy.digest
+    {
+        let RecordedPolicy { name, digest } = &event.intent.decision.policy;
+        let (was, is) = (digest.short(), policy.digest.short());
+        fields =
+            fields.field("policy", format!("{name} ({was}) judged this move; {} ({is}) judges the next", policy.name));
     }
     for hold in &current.holds {
         fields = fields.line(format!("  {} {}", style.doubtful("hold     "), shown(&hold.to_string())));
