@@ -25,9 +25,11 @@ pub(crate) fn repository(config: &Config, text: &str) -> Result<Repository> {
 fn unknown(config: &Config, text: &str) -> String {
     let what = format!("channel: {:?} is no HOST/REPOSITORY:TAG", without_credentials(text));
     match &config.file {
-        None => format!("{what}, and there is no tagwarden.toml here or above that could name it"),
+        None => {
+            format!("{what}, and no tagwarden.toml in this directory or above names environments (`tagwarden init`)")
+        }
         Some(file) if config.environments.is_empty() => {
-            format!("{what}, and {} has no pipeline that could name it", file.display())
+            format!("{what}, and {} has no [[pipeline]] that names environments", file.display())
         }
         Some(file) => {
             let names: Vec<_> = config.environments.iter().map(|known| known.environment.as_str()).collect();

@@ -213,6 +213,7 @@ fn changes_that_are_not_committed_are_warned_of() {
     let commit = repository(&world);
     std::fs::write(world.dir.path().join("app/a.yaml"), "2").unwrap();
     let said = world.does(&["artifact", "push", &world.channel("2.0.0").to_string(), "--path", "app"], 0);
-    let want = format!("warning: app has changes that are not committed, and is not main@sha1:{commit}\n");
+    let want =
+        format!("warning: app has changes that are not committed: its files are not those of main@sha1:{commit}\n");
     assert!(said.err.starts_with(&want), "{}", said.err);
 }

@@ -27,7 +27,7 @@ pub(crate) struct PushArgs {
     /// Where to: HOST/REPOSITORY:VERSION
     #[arg(value_name = "REFERENCE")]
     pub(crate) reference: String,
-    /// The directory to pack; symbolic links may not leave it
+    /// The directory to pack; its symbolic links must not point outside of it
     #[arg(long, value_name = "DIR", value_parser = path)]
     pub(crate) path: PathBuf,
     /// URL of the source repository; a user or password in it is left out. Default: git's remote `origin`, else what
@@ -46,7 +46,7 @@ pub(crate) struct PushArgs {
     /// .git/,.gitignore,.gitmodules,.gitattributes,*.jpg,*.jpeg,*.gif,*.png,*.wmv,*.flv,*.tar.gz,*.zip
     #[arg(long, value_name = "PATTERNS", value_delimiter = ',')]
     pub(crate) ignore_paths: Option<Vec<String>>,
-    /// Pack this file or directory, a path inside DIR, whatever would leave it out; may be repeated. Default: none
+    /// Pack this file or directory (a path inside DIR) even if a rule would leave it out; may be repeated. Default: none
     #[arg(long, value_name = "PATH")]
     pub(crate) include: Vec<String>,
     #[command(flatten)]

@@ -92,7 +92,7 @@ Exit codes:
 
 pub(super) const DEMO: &str = "\
 It packs three releases of a small Kubernetes application, promotes them through dev, preprod and prod, shows the record, \
-rolls back, pushes behind tagwarden's back, finds that, repairs it, and verifies the ledger. Each step is shown with the \
+rolls back, pushes the tag by hand, finds that, repairs the tag, and verifies the ledger. Each step is shown with the \
 command that does it.
 
 Examples (the last one needs a PostgreSQL, and `tagwarden ledger init` before it):
@@ -102,15 +102,15 @@ Examples (the last one needs a PostgreSQL, and `tagwarden ledger init` before it
   tagwarden demo --ledger postgres://tagwarden@db.example.com/audit";
 
 pub(super) const INIT: &str = "\
-It looks at git's remote `origin` and at the CI's files of the working directory, and at nothing else; what it could not find \
-out is said, to be changed. A file that is there already is never overwritten. --ledger names the ledger; a password in it \
+It looks at git's remote `origin` and at the CI's files of the working directory, and at nothing else, and says what it could not \
+find out, so that you can change it. A file that is there already is never overwritten. --ledger names the ledger; a password in it \
 is not written.
 
 Example:
   tagwarden init";
 
 pub(super) const CONFIG_VALIDATE: &str = "\
-For each environment: its policy with the digest that the log has of it, and each guardrail with its mode. An invalid file is \
+It prints for each environment the policy, with the digest by which the log names it, and each guardrail with its mode. An invalid file is \
 CONFIG_INVALID (exit code 2) with line, column and the nearest known key.
 
 Example:
@@ -120,10 +120,10 @@ pub(super) const PUSH: &str = "\
 What is left out is said in one line, and listed in `left_out` with --json: what --ignore-paths matches; what a \
 .sourceignore matches, in its directory and below (it may bring back what the default patterns leave out); and, unless \
 --include names it, .env and .env.*, private keys (id_rsa and the like, *.key, *.p12, *.pfx, *.ppk, *.jks, *.keystore, and \
-what begins as one), *.pem, .git, .hg, .svn and .jj. A secret in a directory that is included is named by itself.
+what begins as one), *.pem, .git, .hg, .svn and .jj. To pack a secret, --include must name the file itself: its directory is not enough.
 
-A version tag never moves. To push the same release again, in a job that is repeated for one, the time must be the same, \
-too: that of a commit is.
+A version tag never moves. To push the same release again, as a job that is repeated does, the time must be the same, \
+too. The time of a commit is always the same.
 
 Examples (the first one in a git repository):
   tagwarden artifact push registry.example.com/acme/shop:1.4.2 --path ./deploy

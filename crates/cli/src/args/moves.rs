@@ -85,7 +85,7 @@ pub(crate) struct AdoptArgs {
 pub(crate) struct RecoverArgs {
     #[command(flatten)]
     pub(crate) place: PlaceArgs,
-    /// Give the open move up if it has not landed. Default: bring it about, unless a hold stands
+    /// Abort the open move if it has not landed. Default: complete it, unless a hold stops it
     #[arg(long)]
     pub(crate) abort: bool,
     /// The longest to wait. An open move may be taken over after its ttl and grace (90s by default), and is closed

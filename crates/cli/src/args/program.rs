@@ -14,10 +14,10 @@ pub(crate) struct DemoArgs {
     #[arg(long, value_name = "DIR", value_parser = path)]
     pub(crate) source: Option<PathBuf>,
     /// Use a real registry, HOST[:PORT]/REPOSITORY: tags dev, preprod, prod and 1.4.0 to 1.4.2 are made there, and stay;
-    /// with --ledger, in a repository of its own beside it. Default: a registry in this process, that ends with it
+    /// with --ledger, in a repository of its own beside it. Default: a registry inside this process, which ends with it
     #[arg(long, value_name = "HOST/REPOSITORY")]
     pub(crate) registry: Option<AsWritten<tagwarden::Repository>>,
-    /// Keep the ledger in this directory, which must be empty or absent. Default: a temporary one, that is removed; or the
+    /// Keep the ledger in this directory, which must be empty or absent. Default: a temporary one, which is removed; or the
     /// one of --ledger, where this run has channels of its own, which stay
     #[arg(long, value_name = "DIR", value_parser = path)]
     pub(crate) keep: Option<PathBuf>,

@@ -20,6 +20,9 @@ pub(super) async fn push(args: &PushArgs) -> Result<Answer> {
         let given = without_credentials(&args.reference);
         Error::new(e.kind(), format!("{given:?} is no HOST/REPOSITORY:VERSION: {e}"))
     })?;
+    if let Err(e) = std::fs::read_dir(&args.path) {
+        return Err(Error::new(ErrorKind::SourceInvalid, format!("{}: {e}", args.path.display())));
+    }
     let mut parts = MetaParts::default();
     parts.source = args.source.clone();
     parts.revision = args.revision.clone();

@@ -89,7 +89,9 @@ impl MetaParts {
         let git = git.ok();
         if git.as_ref().is_some_and(|git| git.commit == *revision.commit() && git.is_changed()) {
             let dir = dir.display();
-            warnings.push(Line::lossy(format!("{dir} has changes that are not committed, and is not {revision}")));
+            warnings.push(Line::lossy(format!(
+                "{dir} has changes that are not committed: its files are not those of {revision}"
+            )));
         }
         let created = created.or_else(|| git.as_ref()?.time(revision.commit())).unwrap_or_else(|| {
             warnings.push(Line::lossy(BY_THE_CLOCK));
@@ -99,8 +101,8 @@ impl MetaParts {
     }
 }
 
-const BY_THE_CLOCK: &str = "created is the time of the clock: the same files packed again are another digest, unless the \
-    time is given (--created, or SOURCE_DATE_EPOCH)";
+const BY_THE_CLOCK: &str = "created is the time of the clock: packing the same files again gives another digest; to get the \
+    same one, give the time (--created, or SOURCE_DATE_EPOCH)";
 
 /// The environment. An empty variable counts as not set.
 type Env<'a> = &'a dyn Fn(&str) -> Option<String>;

@@ -1,8 +1,8 @@
 //! The long texts of `--help` of `ledger`.
 
 pub(in crate::args) const LEDGER_INIT: &str = "\
-It makes what can be made, and may be run again: a directory, or the tables of a PostgreSQL schema. A bucket is not made; \
-that the store can keep a ledger is tried out. docs/guides/ledgers.md says which ledger to \
+It makes a directory, or the tables of a PostgreSQL schema, and may be run again. It does not make a bucket, but tries \
+whether the store can keep a ledger. docs/guides/ledgers.md says which ledger to \
 choose, docs/reference/ledger-urls.md which rights each one needs.
 
 Without a URL it is the ledger of --ledger, TAGWARDEN_LEDGER or tagwarden.toml.
@@ -14,8 +14,8 @@ Examples (the second one needs a PostgreSQL):
 pub(in crate::args) const LEDGER_MIGRATE: &str = "\
 Each log is verified in FROM, copied byte for byte, read back from TO, and then closed in FROM by an entry that says where \
 it went: nothing can be written there any more, so that no log goes on in two places. It stays readable. A log with an \
-open move is not closed: CHANNEL_BUSY. What is interrupted is run again, and goes on where it stopped; only if TO had \
-everything already, it asks for --resume, because TO might be FROM under another name. A copy that leaves FROM as it is: \
+open move is not closed: CHANNEL_BUSY. Run an interrupted migration again: it goes on where it stopped. If TO has \
+everything already, it asks for --resume, because TO might be FROM under another name. To copy without closing FROM, use \
 `ledger export`.
 
 Examples (s3:// needs a bucket):
@@ -33,7 +33,7 @@ Examples (s3:// needs a bucket):
   tagwarden ledger export ./backup --ledger s3://acme-audit/shop";
 
 pub(in crate::args) const LEDGER_IMPORT: &str = "\
-Each log is verified before its first entry is written; what is there already is compared. A last entry that says the log \
+Each log is verified before its first entry is written; entries that are there already are compared. A last entry that says the log \
 goes on in another ledger is left out: an imported log is open. Import what is not written any more: a backup, not a ledger \
 in use (that is `ledger migrate`).
 

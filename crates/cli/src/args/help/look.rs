@@ -13,7 +13,7 @@ Examples:
   tagwarden history prod
   tagwarden history prod --limit 5 --before 42 --full
   tagwarden history prod --all --json
-  tagwarden history prod --entries                       # who held, blocked, or changed the policy";
+  tagwarden history prod --entries             # holds and blocks, too";
 
 pub(in crate::args) const DIFF: &str = "\
 A release is named as everywhere: a tag (1.4.2), a digest, a whole reference, a channel (preprod), or what was live on one: \
@@ -27,23 +27,23 @@ Examples:
   tagwarden diff 1.4.1 1.4.2 --channel prod --json";
 
 pub(in crate::args) const AT: &str = "\
-Order in the log decides; the time of an entry informs: shown is the last committed move that was closed at or before the \
-time.
+It shows the last committed move, in the order of the log, that was closed at or before this time. The times are those of \
+the machines that wrote the entries.
 
 Example:
   tagwarden at prod 2026-11-23T06:00:00Z";
 
 pub(in crate::args) const AUDIT: &str = "\
 Exit 0: every channel is in sync. Otherwise the worst, in this order: 7 the log has a defect, 4 drift, 6 unknown (a \
-failure to look is never in sync), 5 a move is open.
+channel that could not be read is never in sync), 5 a move is open.
 
 Examples:
   tagwarden audit
   tagwarden audit prod preprod --json";
 
 pub(in crate::args) const RETENTION: &str = "\
-What is live, named by an open move or inside a rollback window is kept, and so is what a tag names, what a kept index \
-needs, and what is not understood.
+A digest is kept if it is live, if an open move names it, or if it is inside a rollback window; also if a tag names it, if an \
+index that is kept needs it, or if its manifest is not understood.
 
 Example:
   tagwarden retention registry.example.com/acme/shop --keep-last 10 \\
@@ -51,7 +51,8 @@ Example:
 
 pub(in crate::args) const VERIFY: &str = "\
 Every entry's bytes, its place and its link to the one before are checked. A defect is named with its seq and code, and \
-the exit code is 7. Unanchored: a cut tail cannot be seen without a checkpoint kept elsewhere.
+the exit code is 7. \"Unanchored\" means: that entries were cut from the end cannot be seen without a checkpoint that is kept \
+elsewhere.
 
 Examples:
   tagwarden verify

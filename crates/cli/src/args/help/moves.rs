@@ -1,7 +1,8 @@
 //! The long texts of `--help` of the moves, and of `recover`.
 
 pub(in crate::args) const BOOTSTRAP: &str = "\
-Without --source the tag is taken as it is; with it the tag is made if it is absent.
+Without --source the tag is taken as it is; with it the tag is made if it is absent. The release of a new tag must have been \
+live in the environment before, if tagwarden.toml names one.
 
 Examples:
   tagwarden bootstrap 127.0.0.1:5000/acme/shop:prod

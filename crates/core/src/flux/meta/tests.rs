@@ -153,7 +153,10 @@ fn changes_that_are_not_committed_are_a_warning() {
     assert_eq!(fill(&deploy, &[]).unwrap().warnings, [], "what is not packed does not matter");
     std::fs::write(deploy.join("new.yaml"), "x").unwrap();
     let warnings = fill(&deploy, &[]).unwrap().warnings;
-    let want = format!("{} has changes that are not committed, and is not main@sha1:{commit}", deploy.display());
+    let want = format!(
+        "{} has changes that are not committed: its files are not those of main@sha1:{commit}",
+        deploy.display()
+    );
     assert_eq!(warnings, [want.parse().unwrap()]);
 }
 

@@ -46,7 +46,7 @@ pub(super) async fn place(ledger: &dyn Ledger, channel: &Channel, seq: u64, byte
             // Sending it again is safe: only one append can be stored at a position.
             Err(_) if tries < TRIES => tokio::time::sleep(BACKOFF.pause(tries)).await,
             Err(error) => {
-                let message = format!("{channel}: {error}; run this again: what stands there is compared");
+                let message = format!("{channel}: {error}; run this again: it compares the entry that is stored there");
                 return Err(Error::new(error.kind(), message).with_context("channel", channel).with_source(error));
             }
         }

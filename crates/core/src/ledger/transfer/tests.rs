@@ -173,7 +173,7 @@ async fn what_stays_unknown_is_said() {
     let deaf = scripted(&to, [(); 4].map(|()| Fault::before(Error::new(ErrorKind::LedgerAmbiguous, "no answer"))));
     let error = run(&Migration::migrating(from.clone(), deaf, name(NAME), author())).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LedgerAmbiguous);
-    assert!(error.to_string().ends_with("; run this again: what stands there is compared"), "{error}");
+    assert!(error.to_string().ends_with("; run this again: it compares the entry that is stored there"), "{error}");
     assert_eq!(whole(from.as_ref()).await, log);
 }
 

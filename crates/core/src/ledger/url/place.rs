@@ -99,8 +99,8 @@ pub(super) fn parts<'a>(scheme: &str, rest: &'a str) -> Result<(&'a str, &'a str
 pub(super) fn bucket(scheme: &str, name: &str, path: &str) -> Result<Bucket> {
     if name.contains(['@', ':']) {
         return Err(bad(format!(
-            "{scheme}://: credentials and ports do not stand in it: it is {scheme}://bucket/prefix, and what {scheme} \
-             asks for is found where the cloud's own tools find it"
+            "{scheme}://: it has no credentials and no port: write {scheme}://bucket/prefix; credentials are read from \
+             where the cloud's own tools read them"
         )));
     }
     if name.is_empty() {
