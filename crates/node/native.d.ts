@@ -2212,6 +2212,10 @@ export interface RegistryConfig {
   host: string
   /** How long it may answer an older value of a tag, in milliseconds; none if the file does not say. */
   settleMs?: Count
+  /** The environment variable that has the user of its login; none if the file does not say. */
+  userEnv?: string
+  /** The environment variable that has the password of its login; none if the file does not say. */
+  passwordEnv?: string
 }
 
 /** A registry under test, prepared for the requirements. */

@@ -127,6 +127,10 @@ records! {
         pub host: String,
         /// How long it may answer an older value of a tag, in milliseconds; none if the file does not say.
         pub settle_ms: Option<Count>,
+        /// The environment variable that has the user of its login; none if the file does not say.
+        pub user_env: Option<String>,
+        /// The environment variable that has the password of its login; none if the file does not say.
+        pub password_env: Option<String>,
     }
 
     /// The result of an audit.
@@ -247,7 +251,8 @@ impl FromCore<config::EnvironmentConfig> for EnvironmentConfig {
 impl FromCore<(String, config::RegistryConfig)> for RegistryConfig {
     fn from_core((host, core): (String, config::RegistryConfig)) -> RegistryConfig {
         let ms = |settle: std::time::Duration| u64::try_from(settle.as_millis()).unwrap_or(u64::MAX);
-        RegistryConfig { host, settle_ms: to(core.settle.map(ms)) }
+        let config::RegistryConfig { settle, user_env, password_env, .. } = core;
+        RegistryConfig { host, settle_ms: to(settle.map(ms)), user_env, password_env }
     }
 }
 

@@ -69,7 +69,7 @@ fn meaning_of_a_file_is_said_for_each_environment() {
         &world,
         "promotion-order = 'warn'\nparts-present = 'off'\n\
          override = { allowed = ['ledger-complete'], by = ['manual:ada'] }\n\
-         [registry.'reg.io']\nsettle = '90s'\n[order]\nby = 'semver'",
+         [registry.'reg.io']\nsettle = '90s'\nuser-env = 'REG_USER'\npassword-env = 'REG_PASSWORD'\n[order]\nby = 'semver'",
     );
     let said = world.does(&["config", "validate"], 0);
     let json = world.json(&["config", "validate", "tagwarden.toml"], 0);
@@ -78,6 +78,7 @@ fn meaning_of_a_file_is_said_for_each_environment() {
         "  order     by semver".to_owned(),
         "  retention 10 digests, and what was live in the last 30d".to_owned(),
         "  registry  reg.io may answer an older value of a tag for 90s".to_owned(),
+        "  login     reg.io by the variables REG_USER and REG_PASSWORD".to_owned(),
         format!("dev {}", world.channel("dev")),
         format!("  policy    standard {}", dev["policy"]["digest"].as_str().unwrap()),
         "  after     nothing: it is the first environment".to_owned(),
@@ -92,6 +93,7 @@ fn meaning_of_a_file_is_said_for_each_environment() {
     }
     assert!(said.out.contains("  off       parts-present: would refuse if "), "{}", said.out);
     assert_eq!(json["registries"]["reg.io"]["settle_ms"], 90_000);
+    assert_eq!(json["registries"]["reg.io"]["password_env"], "REG_PASSWORD");
 
     std::fs::remove_file(world.dir.path().join("tagwarden.toml")).unwrap();
     let said = world.does(&["config", "validate"], 2);

@@ -314,7 +314,10 @@ RECORDS: dict[type[Any], tuple[dict[str, Any], dict[str, Any]]] = {
     RecordedOverride: (OVERRIDE, {**OVERRIDE, "guardrail": "windows"}),
     RecordedPolicy: (POLICY, {**POLICY, "name": "own"}),
     RecoveryResult: ({"result": "closed", "event": EVENT}, {"result": "nothing"}),
-    RegistryConfig: ({"host": "reg.io", "settle_ms": 45_000}, {"host": "reg.io"}),
+    RegistryConfig: (
+        {"host": "reg.io", "settle_ms": 45_000, "user_env": "REG_USER", "password_env": "REG_PASSWORD"},
+        {"host": "reg.io"},
+    ),
     ReleaseDiff: (WHOLE_DIFF, DIFF),
     ReleaseFacts: ({**RELEASE, "annotations": {"version": "1"}, "release": "1.4.2", "live": MADE_LIVE}, RELEASE),
     ReleaseOrder: (ORDER, {"by": "build-number", "value": 42, "series": "acme/shop"}),

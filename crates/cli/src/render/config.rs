@@ -28,9 +28,10 @@ pub(crate) fn config(file: &Path, config: &Config, style: Style) -> Result<Answe
         blocks.push(words(config, environment, style));
         environments.push(described(environment));
     }
-    let settles = config.registries.iter().map(|(host, registry)| {
+    let registries = config.registries.iter().map(|(host, registry)| {
         let settle_ms = registry.settle.map(|settle| settle.as_millis() as u64);
-        (host.clone(), json!({ "settle_ms": settle_ms }))
+        let (user, password) = (&registry.user_env, &registry.password_env);
+        (host.clone(), json!({ "settle_ms": settle_ms, "user_env": user, "password_env": password }))
     });
     let json = json!({
         "file": file.display().to_string(),
@@ -38,7 +39,7 @@ pub(crate) fn config(file: &Path, config: &Config, style: Style) -> Result<Answe
         "ledger": config.ledger,
         "order": config.order,
         "retention": config.retention,
-        "registries": Value::from_iter(settles),
+        "registries": Value::from_iter(registries),
         "environments": environments,
     });
     Answer::done(&json, blocks.join("\n"))
@@ -62,6 +63,9 @@ fn whole(file: &Path, config: &Config, style: Style) -> String {
         if let Some(settle) = registry.settle {
             fields = fields
                 .field("registry", format!("{host} may answer an older value of a tag for {}", human_duration(settle)));
+        }
+        if let (Some(user), Some(password)) = (&registry.user_env, &registry.password_env) {
+            fields = fields.field("login", format!("{host} by the variables {user} and {password}"));
         }
     }
     if config.environments.is_empty() {

@@ -38,6 +38,9 @@ pub(super) enum Shape {
 /// A duration, as [`parse_duration`](crate::parse_duration) reads it.
 const DURATION: Shape = Shape::Text("^[0-9]+(ms|s|m|h|d)$");
 
+/// The name of an environment variable.
+const VARIABLE: Shape = Shape::Text("^[A-Za-z_][A-Za-z0-9_]*$");
+
 fn key(name: &str, shape: Shape, about: impl Into<String>) -> Key {
     Key { name: name.to_owned(), shape, about: about.into(), needed: false }
 }
@@ -123,7 +126,13 @@ pub(super) fn retention() -> Vec<Key> {
 pub(super) fn registry() -> Vec<Key> {
     let about = "The time for which the registry may answer an older value of a tag, 1ms to 1h. It is never shorter than \
                  the quiet time. Default: 10m for ghcr.io, 2m for *.azurecr.io, 30s for others";
-    vec![key("settle", DURATION, about)]
+    let user = "The environment variable that has the user of the login. It needs `password-env`. Default: none";
+    let password = "The environment variable that has the password of the login. It needs `user-env`. Default: none";
+    vec![
+        key("settle", DURATION, about),
+        key("user-env", VARIABLE, user),
+        key("password-env", VARIABLE, password),
+    ]
 }
 
 /// The guardrails that a file can name: those of the standard policy.

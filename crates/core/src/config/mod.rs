@@ -28,6 +28,7 @@ mod draft;
 mod environment;
 mod keys;
 mod nearest;
+mod registry;
 mod schema;
 mod source;
 #[cfg(test)]
@@ -41,14 +42,15 @@ use toml::de::DeTable;
 
 pub use self::draft::Draft;
 pub use self::environment::EnvironmentConfig;
+pub use self::registry::RegistryConfig;
 pub use self::schema::schema;
-use self::source::{Item, Name, Source, Table};
+use self::source::{Item, Source, Table};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::LedgerUrl;
 use crate::policy::{Order, OrderBy, Policy};
 use crate::promotion::{AfterRollback, Promoter, PromoterBuilder, Times};
 use crate::retention::RetentionRule;
-use crate::value::{Channel, Pipeline, Repository, Stage, parse_duration, without_credentials};
+use crate::value::{Channel, Pipeline, Stage, parse_duration, without_credentials};
 
 /// The content of a `tagwarden.toml`. Empty, which is the default, if there is no file.
 #[derive(Clone, Debug, Default)]
@@ -68,14 +70,6 @@ pub struct Config {
     pub retention: RetentionRule,
     /// The settings of registries, by `host[:port]`.
     pub registries: BTreeMap<String, RegistryConfig>,
-}
-
-/// The settings of one registry.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct RegistryConfig {
-    /// The time for which it may answer an older value of a tag.
-    pub settle: Option<Duration>,
 }
 
 impl Config {
@@ -125,7 +119,7 @@ impl Config {
             environments,
             pipeline,
             retention: root.get("retention").map(retention).transpose()?.unwrap_or_default(),
-            registries: root.get("registry").map(registries).transpose()?.unwrap_or_default(),
+            registries: root.get("registry").map(RegistryConfig::all).transpose()?.unwrap_or_default(),
         })
     }
 
@@ -210,35 +204,6 @@ fn retention(item: Item<'_>) -> Result<RetentionRule> {
         keep_last: table.get("keep-last").map_or(Ok(default.keep_last), Item::number)?,
         keep_for: table.get("keep-for").map_or(Ok(default.keep_for), duration)?,
     })
-}
-
-fn registries(item: Item<'_>) -> Result<BTreeMap<String, RegistryConfig>> {
-    let read = |(name, item): (Name<'_>, Item<'_>)| Ok((host(name)?, registry(name, item)?));
-    item.named()?.into_iter().map(read).collect()
-}
-
-/// The host of a registry, `host[:port]`.
-fn host(name: Name<'_>) -> Result<String> {
-    // A host is checked as a part of a repository.
-    let repository = format!("{}/path", name.text()).parse::<Repository>();
-    let repository = repository.map_err(|error| name.bad(error.message()))?;
-    match repository.registry() {
-        host if host == name.text() => Ok(host.to_owned()),
-        _ => Err(name.bad("a registry is named by its host, without a path")),
-    }
-}
-
-fn registry(name: Name<'_>, item: Item<'_>) -> Result<RegistryConfig> {
-    let table = item.table(&keys::registry())?;
-    let settle = match table.get("settle") {
-        Some(item) => {
-            let settle = duration(item)?;
-            item.with(Times::default().with_settle_on(name.text(), settle))?;
-            Some(settle)
-        }
-        None => None,
-    };
-    Ok(RegistryConfig { settle })
 }
 
 fn duration(item: Item<'_>) -> Result<Duration> {

@@ -4692,6 +4692,11 @@ class RegistryConfig:
         Its `host[:port]`.
         """
     @property
+    def password_env(self, /) -> str | None:
+        """
+        The environment variable that has the password of its login; none if the file does not say.
+        """
+    @property
     def settle_ms(self, /) -> int | None:
         """
         How long it may answer an older value of a tag, in milliseconds; none if the file does not say.
@@ -4699,6 +4704,11 @@ class RegistryConfig:
     def to_dict(self, /) -> dict[str, Any]:
         """
         The JSON of the core, to which fields are only ever added. What is None is left out.
+        """
+    @property
+    def user_env(self, /) -> str | None:
+        """
+        The environment variable that has the user of its login; none if the file does not say.
         """
 
 @final

@@ -11,6 +11,8 @@ use super::credentials::{CredentialSource, Credentials};
 #[must_use]
 pub struct OciOptions {
     pub(super) credentials: BTreeMap<String, Credentials>,
+    /// The environment variables that have the user and the password of a registry.
+    pub(super) login_variables: BTreeMap<String, (String, String)>,
     pub(super) lookup: CredentialSource,
     pub(super) docker_config: Option<PathBuf>,
     pub(super) ca_pem: Vec<u8>,
@@ -47,6 +49,7 @@ impl Default for OciOptions {
     fn default() -> Self {
         OciOptions {
             credentials: BTreeMap::new(),
+            login_variables: BTreeMap::new(),
             lookup: CredentialSource::EnvironmentThenDocker,
             docker_config: None,
             ca_pem: Vec::new(),
@@ -73,6 +76,13 @@ impl OciOptions {
     /// before credentials that are looked up. None by default.
     pub fn credentials(mut self, registry: impl Into<String>, credentials: Credentials) -> Self {
         self.credentials.insert(registry.into(), credentials);
+        self
+    }
+
+    /// Sets the environment variables that have the user and the password of one registry, `host[:port]`.
+    #[cfg(feature = "config")]
+    pub(crate) fn login_variables(mut self, registry: &str, user: &str, password: &str) -> Self {
+        self.login_variables.insert(registry.to_owned(), (user.to_owned(), password.to_owned()));
         self
     }
 

@@ -1,0 +1,87 @@
+//! `RegistryConfig`: the settings of one registry, `[registry."HOST[:PORT]"]`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::source::{Item, Name};
+use super::{duration, keys};
+use crate::error::Result;
+use crate::promotion::Times;
+use crate::value::Repository;
+
+/// The settings of one registry.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RegistryConfig {
+    /// The time for which it may answer an older value of a tag.
+    pub settle: Option<Duration>,
+    /// The environment variable that has the user of its login; set if and only if `password_env` is.
+    pub user_env: Option<String>,
+    /// The environment variable that has the password of its login.
+    pub password_env: Option<String>,
+}
+
+impl RegistryConfig {
+    /// Reads the table `[registry]`: the settings by `host[:port]`.
+    pub(super) fn all(item: Item<'_>) -> Result<BTreeMap<String, RegistryConfig>> {
+        let read = |(name, item): (Name<'_>, Item<'_>)| Ok((host(name)?, RegistryConfig::read(name, item)?));
+        item.named()?.into_iter().map(read).collect()
+    }
+
+    fn read(name: Name<'_>, item: Item<'_>) -> Result<RegistryConfig> {
+        let table = item.table(&keys::registry())?;
+        let settle = match table.get("settle") {
+            Some(item) => {
+                let settle = duration(item)?;
+                item.with(Times::default().with_settle_on(name.text(), settle))?;
+                Some(settle)
+            }
+            None => None,
+        };
+        let (user, password) = (table.get("user-env"), table.get("password-env"));
+        let (user_env, password_env) = (user.map(variable).transpose()?, password.map(variable).transpose()?);
+        match (user, password) {
+            (Some(lone), None) => return Err(lone.bad("`user-env` needs `password-env`")),
+            (None, Some(lone)) => return Err(lone.bad("`password-env` needs `user-env`")),
+            _ => {}
+        }
+        Ok(RegistryConfig { settle, user_env, password_env })
+    }
+}
+
+/// The host of a registry, `host[:port]`.
+fn host(name: Name<'_>) -> Result<String> {
+    // A host is checked as a part of a repository.
+    let repository = format!("{}/path", name.text()).parse::<Repository>();
+    let repository = repository.map_err(|error| name.bad(error.message()))?;
+    match repository.registry() {
+        host if host == name.text() => Ok(host.to_owned()),
+        _ => Err(name.bad("a registry is named by its host, without a path")),
+    }
+}
+
+/// The name of an environment variable. Anything else is not shown: it may be the password itself.
+fn variable(item: Item<'_>) -> Result<String> {
+    let name = item.text()?;
+    let is_name =
+        name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && name.starts_with(|c: char| !c.is_ascii_digit());
+    match is_name {
+        true => Ok(name.to_owned()),
+        false => Err(item.bad("expected the name of an environment variable, not its value")),
+    }
+}
+
+#[cfg(feature = "oci")]
+impl super::Config {
+    /// The options of an [`OciRegistry`](crate::registry::oci::OciRegistry), with the settings that this file has for
+    /// each registry; every other option has its default.
+    pub fn oci_options(&self) -> Result<crate::registry::oci::OciOptions> {
+        let mut options = crate::registry::oci::OciOptions::new();
+        for (host, registry) in &self.registries {
+            if let (Some(user), Some(password)) = (&registry.user_env, &registry.password_env) {
+                options = options.login_variables(host, user, password);
+            }
+        }
+        Ok(options)
+    }
+}
