@@ -183,6 +183,31 @@ async fn docker_login_credentials_are_never_shown() {
     assert_hidden(&shown, "docker");
 }
 
+#[tokio::test]
+async fn stored_logins_that_are_wrong_or_broken_are_never_shown() {
+    let server = RegistryServer::start().await.unwrap();
+    server.access(bearer());
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("auth.json");
+    let wrong = STANDARD.encode(format!("ci:{CANARY}-wrong"));
+    for (login, failures) in [
+        (format!(r#"{{"auth":"{wrong}"}}"#), 22),
+        (format!(r#"{{"identitytoken":"{CANARY}"}}"#), 22),
+        (format!(r#"{{"auth":"{CANARY}"}}"#), 22),
+        (format!(r#"{{"username":"ci","password":"{CANARY}"}}"#), 0),
+    ] {
+        // The longest path wins, in the form that podman and buildah write.
+        let host = server.host();
+        std::fs::write(&file, format!(r#"{{"auths":{{"{host}/acme":{login},"{host}":{{"auth":"{wrong}"}}}}}}"#))
+            .unwrap();
+        let shown = Shown::default();
+        let options = OciOptions::new().lookup(CredentialSource::Docker).docker_config(&file);
+        let failed = live(&server, options, &shown).await;
+        assert_eq!(failed == 22, failures == 22, "{login}: {failed}");
+        assert_hidden(&shown, "stored");
+    }
+}
+
 /// Runs as a child of the test below, which sets its environment.
 #[tokio::test]
 #[ignore = "a child of environment_credentials_are_never_shown"]
@@ -190,7 +215,8 @@ async fn child() {
     let server = RegistryServer::start().await.unwrap();
     server.access(bearer());
     let shown = Shown::default();
-    let failed = live(&server, OciOptions::new().lookup(CredentialSource::Environment), &shown).await;
+    let options = OciOptions::new().lookup(CredentialSource::Environment).login_registry(server.host());
+    let failed = live(&server, options, &shown).await;
     assert!(failed < 22, "{failed}");
     assert_hidden(&shown, "environment");
     println!("hidden");

@@ -11,7 +11,7 @@ use super::promoter::Promoter;
 use super::request::MoveOptions;
 use super::times::ms;
 use crate::drift::{AuditReport, ChannelAudit, Drift};
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::log::ChannelState;
 use crate::policy::{Finding, LiveHistory, NotBlocked, PartsPresent};
 use crate::value::{Channel, Digest, Line};
@@ -64,6 +64,8 @@ impl Promoter {
     /// Compares each channel's live digest with the digest that its tag points at. A channel that could not be read is
     /// unknown, never in sync. A channel whose read may be an old answer is read again until its reads are settled, at
     /// the same time as the others; see [`Promoter::audit_with`].
+    ///
+    /// CONFIG_INVALID if a login or another setting of this machine cannot be used: that says nothing about a channel.
     pub async fn audit(&self, channels: &[Channel]) -> Result<AuditReport> {
         self.audit_with(channels, AuditOptions::default()).await
     }
@@ -73,15 +75,19 @@ impl Promoter {
         // Collected first: with the closure inside the stream, the compiler cannot see that the future is Send.
         let looks: Vec<_> = channels.iter().map(|channel| self.audit_one(channel, options)).collect();
         let audited: Vec<_> = stream::iter(looks).buffer_unordered(AT_ONCE).collect().await;
-        Ok(AuditReport::new(self.inner.clock.now(), audited))
+        Ok(AuditReport::new(self.inner.clock.now(), audited.into_iter().collect::<Result<_>>()?))
     }
 
-    async fn audit_one(&self, channel: &Channel, options: AuditOptions) -> ChannelAudit {
+    async fn audit_one(&self, channel: &Channel, options: AuditOptions) -> Result<ChannelAudit> {
         let compared = async { self.judged(self.compared(channel, options.timeout).await?).await };
-        let mut audited = compared.await.unwrap_or_else(|error| {
-            let empty = ChannelState::empty(channel.clone());
-            ChannelAudit::new(channel.clone(), 0, Drift::judge(&empty, &Err(error), LiveHistory::Never))
-        });
+        let mut audited = match compared.await {
+            Ok(audited) => audited,
+            Err(error) if error.kind() == ErrorKind::ConfigInvalid => return Err(error),
+            Err(error) => {
+                let empty = ChannelState::empty(channel.clone());
+                ChannelAudit::new(channel.clone(), 0, Drift::judge(&empty, &Err(error), LiveHistory::Never))
+            }
+        };
         if let (
             AuditLooks::TagAndParts,
             Drift::InSync { live } | Drift::BlockedAndLive { live, .. } | Drift::Lagging { expected: live, .. },
@@ -91,7 +97,7 @@ impl Promoter {
             let parts = Preflight { registry, repository, depth }.parts_of(*live).await;
             audited.findings.extend(PartsPresent::warning(live, &parts.missing, &parts.unknown));
         }
-        audited
+        Ok(audited)
     }
 
     /// The state of a channel. If a move may be open that the log does not have, it is *possibly open* instead of *in
@@ -155,6 +161,7 @@ impl Promoter {
             let audited = |drift| Ok(ChannelAudit::new(channel.clone(), log.state.size, drift));
             let read = match read {
                 Ok(read) => read,
+                Err(error) if error.kind() == ErrorKind::ConfigInvalid => return Err(error),
                 Err(error) => return audited(Drift::judge(&log.state, &Err(error), LiveHistory::Never)),
             };
             let (observed, now) = (read.value, self.inner.now());

@@ -25,6 +25,8 @@ pub(super) struct Answer {
     pub(super) cut: Option<Unread>,
     /// The reason why there was no other login for a second attempt; none if no other login was needed.
     pub(super) no_login: Option<String>,
+    /// The places in which no login was found; none if the request had a login, or no login was looked for.
+    pub(super) anonymous: Option<String>,
     /// The host that answered.
     pub(super) from: Origin,
 }
@@ -137,7 +139,8 @@ impl Answer {
             why.map_or_else(String::new, |why| format!(" ({what}: {})", show(&why, secrets)))
         };
         let cut = reason("the body is cut", self.cut.as_ref().map(Unread::to_string));
-        show(&words, secrets) + &cut + &reason("no other login", self.no_login.clone())
+        let no_login = reason("no other login", self.no_login.clone());
+        show(&words, secrets) + &cut + &no_login + &reason("the request was anonymous", self.anonymous.clone())
     }
 }
 
@@ -195,6 +198,7 @@ mod tests {
             body: body.as_bytes().into(),
             cut: None,
             no_login: None,
+            anonymous: None,
             from: Origin::Registry,
         }
     }

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::answer::{Answer, Origin};
 use super::attempts::Attempts;
 use super::challenge::Challenge;
-use super::credentials::{Credentials, basic};
+use super::credentials::{Credentials, Found, basic};
 use super::endpoint::Endpoint;
 use super::host::{Host, LONGEST_LIFE, Pass};
 use super::http::lock;
@@ -64,6 +64,9 @@ impl<'a> Login<'a> {
             let sent = self.attempts.send(request, to, limit).await;
             let Ok(mut answer) = sent else { return Ok(sent) };
             if !self.renew(&mut answer).await? {
+                if matches!(answer.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+                    answer.anonymous = self.looked().await.filter(|_| to == Origin::Registry);
+                }
                 return Ok(Ok(answer));
             }
         }
@@ -107,8 +110,13 @@ impl<'a> Login<'a> {
             None => return Err(self.denied("it refuses the request and does not say how to authenticate")),
         };
         *lock(&self.host.challenge) = Some(challenge.clone());
-        let pass = self.answer(&challenge).await?;
-        pass.ok_or_else(|| self.denied("it wants a user and a password, and there are none for it"))
+        match self.answer(&challenge).await? {
+            Some(pass) => Ok(pass),
+            None => {
+                let denied = self.denied("it wants a user and a password, and there are none for it");
+                Err(self.anonymous(denied).await)
+            }
+        }
     }
 
     /// The pass for a challenge; none if it asks for a user and a password, and there are none.
@@ -130,32 +138,51 @@ impl<'a> Login<'a> {
                     Some(pass.since) != rejected && pass.access >= self.access && Instant::now() < pass.until
                 };
                 if held.as_ref().filter(good).is_none() {
-                    *held = Some(self.token(bearer).await?);
+                    *held = match self.token(bearer).await {
+                        Ok(token) => Some(token),
+                        Err(error) => return Err(self.anonymous(error).await),
+                    };
                 }
                 Ok(held.clone())
             }
         }
     }
 
-    /// The credentials of the registry. They are looked up once, and again after a pass made from them was rejected,
+    /// The credentials for the repository. They are looked up once, and again after a pass made from them was rejected,
     /// because a helper may have a new password by then.
     pub(super) async fn credentials(&self) -> Result<(Credentials, Instant)> {
+        let repository = self.endpoint.repository;
+        let (registry, path) = (repository.registry(), repository.path());
         let mut known = self.host.credentials.lock().await;
-        if let (Some(known), None) = (known.as_ref(), &self.pass) {
-            return Ok(known.clone());
+        if let (Some(known), None) = (known.get(path), &self.pass) {
+            return Ok(known);
         }
-        let (options, registry) = (&self.endpoint.http.options, self.endpoint.repository.registry().to_owned());
-        let found = match options.credentials.get(&registry) {
-            Some(given) => given.clone(),
+        let options = &self.endpoint.http.options;
+        let found = match options.given(registry) {
+            Some(given) => Found::given(given.clone()),
             None => {
-                let (lookup, docker_config) = (options.lookup, options.docker_config.clone());
-                tokio::task::spawn_blocking(move || lookup.find(&registry, docker_config.as_deref()))
+                let (lookup, path) = (options.lookup_of(registry), path.to_owned());
+                tokio::task::spawn_blocking(move || lookup.find(&path))
                     .await
                     .map_err(|_| Error::new(ErrorKind::InternalFault, "the look-up of credentials did not end"))??
             }
         };
-        self.endpoint.http.keep(found.secrets());
-        Ok(known.insert((found, Instant::now())).clone())
+        self.endpoint.http.keep(found.credentials.secrets());
+        Ok(known.learn(path, found))
+    }
+
+    /// The places in which no login was found; none if the request had a login, or no login was looked for.
+    async fn looked(&self) -> Option<String> {
+        let repository = self.endpoint.repository;
+        self.host.credentials.lock().await.looked(repository.registry(), repository.path())
+    }
+
+    /// The error of a refusal. If the request was anonymous, it says so, and where a login was looked for.
+    async fn anonymous(&self, error: Error) -> Error {
+        match self.looked().await.filter(|_| error.kind() == ErrorKind::RegistryDenied) {
+            Some(looked) => and(error.kind(), &error, &format!("the request was anonymous: {looked}")),
+            None => error,
+        }
     }
 
     fn denied(&self, why: &str) -> Error {

@@ -8,7 +8,7 @@ use reqwest::header::HeaderValue;
 use tokio::time::Instant;
 
 use super::challenge::Challenge;
-use super::credentials::{Credentials, authorization};
+use super::credentials::{Known, authorization};
 use super::options::TokenScope;
 use super::secret::Secret;
 use crate::error::Result;
@@ -20,8 +20,8 @@ pub(super) const LONGEST_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 #[derive(Debug, Default)]
 pub(super) struct Host {
     pub(super) challenge: Mutex<Option<Challenge>>,
-    /// The credentials, and the time at which they were looked up.
-    pub(super) credentials: tokio::sync::Mutex<Option<(Credentials, Instant)>>,
+    /// The credentials that were looked up.
+    pub(super) credentials: tokio::sync::Mutex<Known>,
     /// The token of each repository. Its lock is held while a new token is fetched, so that requests that begin
     /// together share one token.
     pub(super) tokens: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Option<Pass>>>>>,

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::credentials::{CredentialSource, Credentials};
+use super::credentials::{CredentialSource, Credentials, Lookup, same_host};
+use crate::error::Result;
 
 /// The options of an [`OciRegistry`](super::OciRegistry). Every option has a default; `new` sets all defaults.
 #[derive(Clone, Debug)]
@@ -13,6 +14,8 @@ pub struct OciOptions {
     pub(super) credentials: BTreeMap<String, Credentials>,
     /// The environment variables that have the user and the password of a registry.
     pub(super) login_variables: BTreeMap<String, (String, String)>,
+    /// The registry of the login in the environment, if `TAGWARDEN_REGISTRY` does not say.
+    pub(super) login_registry: Option<String>,
     pub(super) lookup: CredentialSource,
     pub(super) docker_config: Option<PathBuf>,
     pub(super) ca_pem: Vec<u8>,
@@ -50,6 +53,7 @@ impl Default for OciOptions {
         OciOptions {
             credentials: BTreeMap::new(),
             login_variables: BTreeMap::new(),
+            login_registry: None,
             lookup: CredentialSource::EnvironmentThenDocker,
             docker_config: None,
             ca_pem: Vec::new(),
@@ -87,13 +91,39 @@ impl OciOptions {
     }
 
     /// Sets the places in which credentials are looked up when a registry asks for them. By default the environment,
-    /// then docker.
+    /// then the stored logins, then the token of the CI.
     pub fn lookup(mut self, lookup: CredentialSource) -> Self {
         self.lookup = lookup;
         self
     }
 
-    /// Sets the docker configuration file. By default `$DOCKER_CONFIG/config.json`, or else `~/.docker/config.json`.
+    /// Sets the registry, `host[:port]`, that the login in `TAGWARDEN_USERNAME` and `TAGWARDEN_PASSWORD` (or
+    /// `TAGWARDEN_IDENTITY_TOKEN`) is for, unless `TAGWARDEN_REGISTRY` names one. None by default: then a login of the
+    /// environment without `TAGWARDEN_REGISTRY` is CONFIG_INVALID when a registry asks for one, because it might go to
+    /// the wrong registry.
+    pub fn login_registry(mut self, registry: impl Into<String>) -> Self {
+        self.login_registry = Some(registry.into());
+        self
+    }
+
+    /// These options, for a command that uses these registries, `host[:port]`: the login of the environment is for the
+    /// only one of them, unless `TAGWARDEN_REGISTRY` names another one.
+    ///
+    /// CONFIG_INVALID if the environment has a login, there are several registries and `TAGWARDEN_REGISTRY` is not set;
+    /// also if the login is incomplete, or a file with stored logins is broken. Nothing is sent, and no credential
+    /// helper is run.
+    pub fn for_registries<'r>(self, registries: impl IntoIterator<Item = &'r str>) -> Result<Self> {
+        let registries: Vec<&str> = registries.into_iter().collect();
+        Ok(match Lookup::check(self.lookup, &registries, self.docker_config.clone())? {
+            Some(only) => self.login_registry(only),
+            None => self,
+        })
+    }
+
+    /// Sets the only file with stored logins that is read, in the format of docker's `config.json`. By default all of
+    /// these are read: `$REGISTRY_AUTH_FILE`; the variable `DOCKER_AUTH_CONFIG`, which has the text itself;
+    /// `$XDG_RUNTIME_DIR/containers/auth.json` and `~/.config/containers/auth.json` of podman, skopeo and buildah;
+    /// `$DOCKER_CONFIG/config.json`, or else `~/.docker/config.json`; and helm's `registry/config.json`.
     pub fn docker_config(mut self, file: impl Into<PathBuf>) -> Self {
         self.docker_config = Some(file.into());
         self
@@ -169,4 +199,25 @@ impl OciOptions {
         self.max_retry_after = wait;
         self
     }
+
+    /// The credentials that the caller gave for a registry.
+    pub(super) fn given(&self, registry: &str) -> Option<&Credentials> {
+        of(&self.credentials, registry)
+    }
+
+    /// The look-up of credentials for a registry.
+    pub(super) fn lookup_of(&self, registry: &str) -> Lookup {
+        Lookup {
+            source: self.lookup,
+            registry: registry.to_owned(),
+            login_registry: self.login_registry.clone(),
+            variables: of(&self.login_variables, registry).cloned(),
+            file: self.docker_config.clone(),
+        }
+    }
+}
+
+/// The value for a registry, whose host may have another spelling.
+fn of<'o, T>(all: &'o BTreeMap<String, T>, registry: &str) -> Option<&'o T> {
+    all.get(registry).or_else(|| all.iter().find(|(known, _)| same_host(known, registry)).map(|(_, value)| value))
 }

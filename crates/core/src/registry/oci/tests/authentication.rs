@@ -213,6 +213,31 @@ async fn credentials_belong_to_one_registry() {
 }
 
 #[tokio::test]
+async fn refusal_of_an_anonymous_request_says_where_a_login_was_looked_for() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("config.json");
+    for case in ["a password is asked for", "no token is given", "the token is refused"] {
+        let script = Script::start(move |request, _| match (case, request.header("authorization")) {
+            ("a password is asked for", None) => reply(401, &[("www-authenticate", "Basic")], ""),
+            ("no token is given", _) => own(request, |_| refusal(401, "UNAUTHORIZED")),
+            (_, None) => own(request, good),
+            _ => refusal(403, "DENIED"),
+        })
+        .await;
+        let looking = options().lookup(CredentialSource::Docker).docker_config(&file);
+        let error = registry(looking.clone()).resolve(&repository(&script), &prod()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::RegistryDenied, "{case}");
+        let (host, file) = (script.host(), file.display());
+        let want = format!("the request was anonymous: there is no login of {host} in {file} (no such file)");
+        assert!(error.to_string().contains(&want), "{case}: {error}");
+
+        let given = looking.credentials(script.host(), Credentials::password("ci", "pw"));
+        let error = registry(given).resolve(&repository(&script), &prod()).await.unwrap_err();
+        assert!(!error.to_string().contains("anonymous"), "{case}: {error}");
+    }
+}
+
+#[tokio::test]
 async fn token_servers_elsewhere_are_not_asked_unless_named() {
     for (realm, why) in [
         ("http://169.254.169.254/token", "it is on plain HTTP"),

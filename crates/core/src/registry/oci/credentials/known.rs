@@ -1,0 +1,73 @@
+//! `Known`: the look-ups of one registry that were made.
+
+use std::collections::BTreeMap;
+
+use tokio::time::Instant;
+
+use super::login::Credentials;
+
+/// The end of a look-up.
+#[derive(Clone, Debug)]
+pub(in super::super) struct Found {
+    pub(in super::super) credentials: Credentials,
+    /// The places that were looked at, if there was no login.
+    pub(super) looked: Vec<String>,
+    /// True if the result is the same for every repository of the registry.
+    pub(super) whole: bool,
+}
+
+impl Found {
+    /// Credentials that the caller gave for a registry.
+    pub(in super::super) fn given(credentials: Credentials) -> Found {
+        Found { credentials, looked: Vec::new(), whole: true }
+    }
+}
+
+/// The most repositories of one registry whose look-ups are kept.
+const MAX_PATHS: usize = 1_000;
+
+/// The look-ups of one registry that were made, each with its time.
+#[derive(Debug, Default)]
+pub(in super::super) struct Known {
+    whole: Option<(Found, Instant)>,
+    paths: BTreeMap<String, (Found, Instant)>,
+}
+
+impl Known {
+    /// The credentials for the repository `path`, and the time at which they were looked up.
+    pub(in super::super) fn get(&self, path: &str) -> Option<(Credentials, Instant)> {
+        let (found, since) = self.found(path)?;
+        Some((found.credentials.clone(), *since))
+    }
+
+    /// Remembers a look-up for the repository `path`.
+    pub(in super::super) fn learn(&mut self, path: &str, found: Found) -> (Credentials, Instant) {
+        let (credentials, now) = (found.credentials.clone(), Instant::now());
+        if found.whole || self.paths.len() >= MAX_PATHS {
+            self.paths.clear();
+        }
+        match found.whole {
+            true => self.whole = Some((found, now)),
+            false => {
+                self.whole = None;
+                self.paths.insert(path.to_owned(), (found, now));
+            }
+        }
+        (credentials, now)
+    }
+
+    /// The places that were looked at for the repository `path` of a registry, for an error about an anonymous request;
+    /// none if there was a login or no look-up.
+    pub(in super::super) fn looked(&self, registry: &str, path: &str) -> Option<String> {
+        match self.found(path)? {
+            (Found { credentials: Credentials::Anonymous, looked, .. }, _) if !looked.is_empty() => {
+                Some(format!("there is no login of {registry} in {}", looked.join(", ")))
+            }
+            _ => None,
+        }
+    }
+
+    fn found(&self, path: &str) -> Option<&(Found, Instant)> {
+        self.whole.as_ref().or_else(|| self.paths.get(path))
+    }
+}
