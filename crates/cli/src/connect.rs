@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tagwarden::config::Config;
 use tagwarden::ledger::{Ledger, LedgerUrl, OpenMode};
 use tagwarden::registry::Registry;
-use tagwarden::registry::oci::{Credentials, OciOptions, OciRegistry, Secret};
+use tagwarden::registry::oci::{Credentials, OciRegistry, Secret};
 use tagwarden::{Channel, Error, ErrorKind, Promoter, Result, Times};
 
 use crate::args::{Global, RegistryArgs};
@@ -116,9 +116,16 @@ pub(crate) fn here() -> Result<PathBuf> {
         .map_err(|e| Error::new(ErrorKind::ConfigInvalid, format!("the working directory cannot be read: {e}")))
 }
 
-/// The client of real registries. A user and password from the command line are for the registry `host`.
-pub(crate) fn registry(args: &RegistryArgs, host: &str) -> Result<OciRegistry> {
-    let mut options = OciOptions::new();
+/// The client of real registries, for a command whose channels are on these hosts. A login of the command line or of
+/// the environment is for the only one of them; CONFIG_INVALID if there are several, since it must not go to all of
+/// them.
+pub(crate) fn registry<'h>(
+    config: &Config,
+    args: &RegistryArgs,
+    hosts: impl IntoIterator<Item = &'h str>,
+) -> Result<OciRegistry> {
+    let hosts: Vec<&str> = hosts.into_iter().collect();
+    let mut options = config.oci_options()?;
     for host in &args.insecure {
         options = options.insecure(host);
     }
@@ -128,22 +135,21 @@ pub(crate) fn registry(args: &RegistryArgs, host: &str) -> Result<OciRegistry> {
         options = options.ca_pem(pem);
     }
     if let Some(user) = &args.username {
+        let host = one_host(&hosts)?;
         options = options.credentials(host, Credentials::password(user, password(&mut std::io::stdin().lock())?));
     }
-    OciRegistry::new(options)
+    OciRegistry::new(options.for_registries(hosts)?)
 }
 
-/// The only host in `hosts`; an error if there are two and a password was given, since it must not go to both. Without
-/// a password, the first host.
-pub(crate) fn one_host<'h>(args: &RegistryArgs, hosts: impl IntoIterator<Item = &'h str>) -> Result<&'h str> {
-    let mut hosts = hosts.into_iter();
-    let first = hosts.next().unwrap_or_default();
-    match hosts.find(|host| *host != first) {
-        Some(other) if args.username.is_some() => Err(Error::new(
+/// The only host of a command with a password; CONFIG_INVALID if there are two.
+fn one_host<'h>(hosts: &[&'h str]) -> Result<&'h str> {
+    let first = hosts.first().copied().unwrap_or_default();
+    match hosts.iter().find(|host| **host != first) {
+        Some(other) => Err(Error::new(
             ErrorKind::ConfigInvalid,
             format!("one password cannot be for {first} and for {other}: name the channels of one registry"),
         )),
-        _ => Ok(first),
+        None => Ok(first),
     }
 }
 
@@ -188,12 +194,10 @@ mod tests {
 
     #[test]
     fn a_password_is_for_one_registry() {
-        let given = RegistryArgs { username: Some("ci".to_owned()), ..RegistryArgs::default() };
-        assert_eq!(one_host(&given, ["a.io", "a.io"]).unwrap(), "a.io");
+        assert_eq!(one_host(&["a.io", "a.io"]).unwrap(), "a.io");
         assert_eq!(
-            one_host(&given, ["a.io", "b.io"]).unwrap_err().to_string(),
+            one_host(&["a.io", "b.io"]).unwrap_err().to_string(),
             "one password cannot be for a.io and for b.io: name the channels of one registry"
         );
-        assert_eq!(one_host(&RegistryArgs::default(), ["a.io", "b.io"]).unwrap(), "a.io");
     }
 }

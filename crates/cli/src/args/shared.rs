@@ -36,7 +36,9 @@ pub(crate) struct PlaceArgs {
 #[command(next_help_heading = "Registry")]
 pub(crate) struct RegistryArgs {
     /// Log in as this user, with the password from --password-stdin. Default: TAGWARDEN_USERNAME and
-    /// TAGWARDEN_PASSWORD (or TAGWARDEN_IDENTITY_TOKEN), then what `docker login` left
+    /// TAGWARDEN_PASSWORD (or TAGWARDEN_IDENTITY_TOKEN), for the registry of TAGWARDEN_REGISTRY, or the one that all channels
+    /// of the command are on; then `user-env` and `password-env` of tagwarden.toml; then what docker, podman, skopeo, buildah
+    /// or helm stored; then the CI's token: GITHUB_TOKEN for ghcr.io, CI_JOB_TOKEN for GitLab's registry
     #[arg(long, value_name = "USER", requires = "password_stdin")]
     pub(crate) username: Option<String>,
     /// Read the password from standard input, to its end (one line break at the end is left out)

@@ -7,14 +7,14 @@ use tagwarden::flux::{Artifact, ArtifactMeta, FilledMeta, MetaParts, PackOptions
 use tagwarden::{AsWritten, Channel, Error, ErrorKind, Result, without_credentials};
 
 use crate::args::PushArgs;
-use crate::connect;
+use crate::connect::{self, Setup};
 use crate::progress::say;
 use crate::render::{Answer, Fields};
 
 /// The number of left-out paths that are printed.
 const SAID: usize = 5;
 
-pub(super) async fn push(args: &PushArgs) -> Result<Answer> {
+pub(super) async fn push(setup: &Setup, args: &PushArgs) -> Result<Answer> {
     // A version tag never moves, but its text has the syntax of a channel.
     let AsWritten(version): AsWritten<Channel> = args.reference.parse().map_err(|e: Error| {
         let given = without_credentials(&args.reference);
@@ -36,7 +36,7 @@ pub(super) async fn push(args: &PushArgs) -> Result<Answer> {
         say(&format!("warning: {warning}"));
     }
     say_left_out(&left_out);
-    let registry = connect::registry(&args.registry, version.repository().registry())?;
+    let registry = connect::registry(&setup.config, &args.registry, [version.repository().registry()])?;
     let digest = artifact.push(&registry, version.repository(), version.tag()).await?;
     let size = artifact.manifest().bytes().len();
     let text = Fields::under(format!("pushed {version}"))

@@ -73,7 +73,7 @@ impl Asked {
                 return Err(Error::new(ErrorKind::ConfigInvalid, message));
             }
         };
-        let registry = Arc::new(connect::registry(access, channel.repository().registry())?);
+        let registry = Arc::new(connect::registry(&setup.config, access, [channel.repository().registry()])?);
         let ledger = setup.ledger().await?;
         let promoter = setup.promoter(registry, ledger, Times::default())?;
         Ok(Asked { channel, promoter })

@@ -26,8 +26,9 @@ pub(super) async fn diff(setup: &Setup, args: &DiffArgs, style: Style) -> Result
     let hosts = [&new, &old].map(|expression| repository(setup, expression).map(Repository::registry));
     let given = options.channel.as_ref().map(|channel| channel.repository().registry());
     let first = setup.config.environments.first().map(|first| first.channel.repository().registry());
-    let host = connect::one_host(&args.registry, given.into_iter().chain(hosts.into_iter().flatten()).chain(first))?;
-    let registry = connect::registry(&args.registry, host)?;
+    let named: Vec<&str> = given.into_iter().chain(hosts.into_iter().flatten()).collect();
+    let hosts = if named.is_empty() { Vec::from_iter(first) } else { named };
+    let registry = connect::registry(&setup.config, &args.registry, hosts)?;
     let promoter = setup.promoter(Arc::new(registry), setup.ledger_to_read().await?, Times::default())?;
     render::diff(&promoter.diff(&old, &new, &options).await?, style)
 }

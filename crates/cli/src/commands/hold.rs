@@ -19,7 +19,7 @@ pub(super) async fn hold(setup: &Setup, args: HoldArgs) -> Result<Answer> {
     let hold = Hold { scope, reason: args.reason, provenance, until };
     match reach {
         Reach::One(channel) => {
-            let registry = connect::registry(&args.registry, channel.repository().registry())?;
+            let registry = connect::registry(&setup.config, &args.registry, [channel.repository().registry()])?;
             let promoter = setup.promoter(Arc::new(registry), setup.ledger().await?, Times::default())?;
             let id = promoter.hold(&channel, hold).await?;
             render::held(&channel, id, scope, until)

@@ -29,7 +29,7 @@ pub(super) async fn current(setup: &Setup, args: &CurrentArgs, style: Style) -> 
     if args.offline {
         return render::current(&recorded(&setup.reader().await?, &channel).await?, None, policy.as_ref(), style);
     }
-    let registry = connect::registry(&args.registry, channel.repository().registry())?;
+    let registry = connect::registry(&setup.config, &args.registry, [channel.repository().registry()])?;
     let promoter = setup.promoter(Arc::new(registry), setup.ledger_to_read().await?, args.settle.times()?)?;
     let report = promoter.audit(std::slice::from_ref(&channel)).await?;
     let current = match report.channels().first() {

@@ -43,7 +43,7 @@ pub(crate) async fn run(cli: Cli, style: Style) -> Result<Answer> {
 async fn with_ledger(setup: &Setup, command: Command, style: Style) -> Result<Answer> {
     match command {
         Command::Artifact(args) => match args.command {
-            ArtifactCommand::Push(args) => artifact::push(&args).await,
+            ArtifactCommand::Push(args) => artifact::push(setup, &args).await,
         },
         Command::Bootstrap(args) => moves::bootstrap(setup, args, style).await,
         Command::Promote(args) => moves::promote(setup, args, style).await,

@@ -64,7 +64,8 @@ impl<'s> Asked<'s> {
     }
 
     fn promoter(&self) -> Result<Promoter> {
-        let registry = connect::registry(&self.args.registry, self.channel.repository().registry())?;
+        let (config, host) = (&self.setup.config, self.channel.repository().registry());
+        let registry = connect::registry(config, &self.args.registry, [host])?;
         self.setup.promoter_of(&self.channel, Arc::new(registry), Arc::clone(&self.ledger), self.times.clone())
     }
 

@@ -14,7 +14,7 @@ use crate::render::{self, Answer, Style};
 pub(super) async fn recover(setup: &Setup, args: RecoverArgs, style: Style) -> Result<Answer> {
     let channel = super::channel(setup, &args.place)?;
     let provenance = crate::provenance::of(&args.who)?;
-    let registry = connect::registry(&args.registry, channel.repository().registry())?;
+    let registry = connect::registry(&setup.config, &args.registry, [channel.repository().registry()])?;
     let (ledger, times) = (setup.ledger().await?, times(&args.times)?);
     let promoter = setup.promoter_of(&channel, Arc::new(registry), ledger, times)?;
     let mode = if args.abort { RecoveryMode::Abort } else { RecoveryMode::RollForward };

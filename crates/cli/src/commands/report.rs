@@ -22,7 +22,7 @@ pub(super) async fn audit(setup: &Setup, args: &AuditArgs, style: Style) -> Resu
         named => named,
     };
     let hosts = channels.iter().map(|channel| channel.repository().registry());
-    let registry = connect::registry(&args.registry, connect::one_host(&args.registry, hosts)?)?;
+    let registry = connect::registry(&setup.config, &args.registry, hosts)?;
     let promoter = setup.promoter(Arc::new(registry), ledger, args.settle.times()?)?;
     let looks = if args.parts { AuditLooks::TagAndParts } else { AuditLooks::Tag };
     let options = AuditOptions::default().timeout((!args.no_settle).then_some(args.timeout)).looks(looks);
@@ -37,7 +37,7 @@ pub(super) async fn retention(setup: &Setup, args: &RetentionArgs, style: Style)
         keep_last: args.keep.keep_last.unwrap_or(configured.keep_last),
         keep_for: args.keep.keep_for.unwrap_or(configured.keep_for),
     };
-    let registry = connect::registry(&args.registry, repository.registry())?;
+    let registry = connect::registry(&setup.config, &args.registry, [repository.registry()])?;
     let promoter = setup.promoter(Arc::new(registry), setup.ledger_to_read().await?, Times::default())?;
     render::retention(&promoter.retention_plan(&repository, &rule).await?, style)
 }

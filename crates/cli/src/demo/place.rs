@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tagwarden::config::Config;
 use tagwarden::ledger::{FileLedger, Ledger, LedgerUrl, OpenMode};
 use tagwarden::registry::Registry;
 use tagwarden::registry::oci::OciRegistry;
@@ -52,7 +53,7 @@ impl Place {
             Some(_) => fresh(&repository)?,
             None => repository,
         };
-        let registry = connect::registry(&args.access, repository.registry())?;
+        let registry = connect::registry(&Config::default(), &args.access, [repository.registry()])?;
         let stages = stages(&repository)?;
         if server.is_none() {
             refuse_used(&registry, &stages).await?;
