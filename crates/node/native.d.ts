@@ -1743,9 +1743,25 @@ export type MoveStatus = 'open' | 'committed' | 'failed' | 'aborted'
 export interface OciOptions {
   /** By `host[:port]`; they take precedence over those that are looked up. */
   credentials?: Record<string, Credentials>
-  /** Where credentials are looked up when a registry asks for them. `environment_then_docker` by default. */
+  /**
+   * A `tagwarden.toml`, for its `[registry]` settings: the variables with a login. The other options take
+   * precedence.
+   */
+  config?: Config
+  /**
+   * Where credentials are looked up when a registry asks for them. `environment_then_docker` by default: the
+   * environment, then what docker, podman, skopeo, buildah and helm stored, then the token of the CI.
+   */
   lookup?: CredentialSource
-  /** By default `$DOCKER_CONFIG/config.json`, else `~/.docker/config.json`. */
+  /**
+   * The host that the login of `TAGWARDEN_USERNAME` and `TAGWARDEN_PASSWORD` is for, where `TAGWARDEN_REGISTRY`
+   * names none. Without it such a login is CONFIG_INVALID when a registry asks for one.
+   */
+  loginRegistry?: string
+  /**
+   * The only file with stored logins that is read. By default all that these tools write are read, and
+   * `DOCKER_AUTH_CONFIG`.
+   */
   dockerConfig?: string
   /** Roots to trust besides the platform's own: the text of a PEM file. */
   caPem?: string

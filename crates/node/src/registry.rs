@@ -6,6 +6,7 @@ use std::time::Duration;
 use napi::bindgen_prelude::{Buffer, Unknown, within_runtime_if_available};
 use napi_derive::napi;
 use serde::de::IgnoredAny;
+use tagwarden::config::Config;
 use tagwarden::registry::{self, Registry as _, oci};
 use tagwarden::{Digest, Reference, Repository, Result, Tag, Times};
 use tagwarden_bind::args::{applied, credentials};
@@ -13,6 +14,7 @@ use tagwarden_bind::convert::{FromCore, to};
 
 use crate::args::{Options, options_of};
 use crate::call::{Promise, constructed, run, sync};
+use crate::config::own_config;
 use crate::given::{Many, Millis, Text, Uint8Array};
 use crate::host::{List, Nullable};
 use crate::records::{CredentialSource, Scheme, TokenScope};
@@ -91,8 +93,8 @@ macro_rules! port {
                 run(options.unwrap_or_default().abort, async move { Ok(to(core.fetch(&reference).await?)) })
             }
 
-            /// Points a tag at a manifest. After REGISTRY_REFUSED and REGISTRY_DENIED nothing was moved, and nothing will
-            /// land later; after any other error it is unknown whether the put was applied.
+            /// Points a tag at a manifest. After REGISTRY_REFUSED and REGISTRY_DENIED nothing was moved, and nothing
+            /// will land later; after any other error it is unknown whether the put was applied.
             #[napi(catch_unwind, ts_return_type = "Promise<void>")]
             pub fn put(
                 &self,
@@ -151,9 +153,19 @@ options! {
     pub struct OciOptions {
         /// By `host[:port]`; they take precedence over those that are looked up.
         pub credentials: Option<HashMap<String, Credentials>>,
-        /// Where credentials are looked up when a registry asks for them. `environment_then_docker` by default.
+        /// A `tagwarden.toml`, for its `[registry]` settings: the variables with a login. The other options take
+        /// precedence.
+        #[napi(ts_type = "Config")]
+        #[expect(dead_code, reason = "it is of a class, which is read from the object")]
+        pub config: Option<IgnoredAny>,
+        /// Where credentials are looked up when a registry asks for them. `environment_then_docker` by default: the
+        /// environment, then what docker, podman, skopeo, buildah and helm stored, then the token of the CI.
         pub lookup: Option<CredentialSource>,
-        /// By default `$DOCKER_CONFIG/config.json`, else `~/.docker/config.json`.
+        /// The host that the login of `TAGWARDEN_USERNAME` and `TAGWARDEN_PASSWORD` is for, where `TAGWARDEN_REGISTRY`
+        /// names none. Without it such a login is CONFIG_INVALID when a registry asks for one.
+        pub login_registry: Option<String>,
+        /// The only file with stored logins that is read. By default all that these tools write are read, and
+        /// `DOCKER_AUTH_CONFIG`.
         pub docker_config: Option<String>,
         /// Roots to trust besides the platform's own: the text of a PEM file.
         pub ca_pem: Option<String>,
@@ -179,8 +191,8 @@ options! {
 }
 
 impl OciOptions {
-    fn core(self) -> Result<oci::OciOptions> {
-        let mut options = oci::OciOptions::new();
+    fn core(self, config: Option<&Config>) -> Result<oci::OciOptions> {
+        let mut options = config.map_or_else(|| Ok(oci::OciOptions::new()), Config::oci_options)?;
         for (host, Credentials { user, password, identity_token, registry_token }) in
             self.credentials.unwrap_or_default()
         {
@@ -193,6 +205,7 @@ impl OciOptions {
             options = options.allow_realm(host);
         }
         options = set(options, self.lookup.map(Into::into), oci::OciOptions::lookup);
+        options = set(options, self.login_registry, oci::OciOptions::login_registry);
         options = set(options, self.docker_config, oci::OciOptions::docker_config);
         options = set(options, self.ca_pem, oci::OciOptions::ca_pem);
         options = set(options, self.access.map(Into::into), oci::OciOptions::access);
@@ -228,8 +241,9 @@ impl OciRegistry {
     /// CONFIG_INVALID for options that contradict each other.
     #[napi(constructor, catch_unwind)]
     pub fn new(#[napi(ts_arg_type = "OciOptions")] options: Option<Unknown<'_>>) -> napi::Result<OciRegistry> {
+        let config = options.as_ref().map(own_config).transpose()?.flatten();
         let options: OciOptions = options_of("OciRegistry", options)?;
-        let core = within_runtime_if_available(|| oci::OciRegistry::new(options.core()?));
+        let core = within_runtime_if_available(|| oci::OciRegistry::new(options.core(config.as_ref())?));
         Ok(OciRegistry { core: constructed("OciRegistry", core)? })
     }
 

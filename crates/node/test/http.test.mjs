@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { test } from 'node:test'
-import { MemoryLedger, OciRegistry, Promoter, TestRegistry, packArtifact, pushArtifact } from 'tagwarden'
+import { Config, MemoryLedger, OciRegistry, Promoter, TestRegistry, packArtifact, pushArtifact } from 'tagwarden'
 import { code, provenance } from './shop.mjs'
 
 /** A directory with one file, and the options that name its source. */
@@ -36,6 +36,34 @@ for (const token of [false, true]) {
     assert.doesNotMatch(inspect(error, { depth: null, showHidden: true }) + inspect(stranger), /canary|hunter2/)
   })
 }
+
+test('logins of the environment go to the registry that the caller or a tagwarden.toml names', async (t) => {
+  const server = await TestRegistry.start({ user: 'ci', password: 'canary-7f3a91' })
+  const home = await mkdtemp(join(tmpdir(), 'tagwarden-'))
+  const before = { ...process.env }
+  t.after(() => {
+    for (const name of Object.keys(process.env)) if (!(name in before)) delete process.env[name]
+    Object.assign(process.env, before)
+    return Promise.all([server.close(), rm(home, { recursive: true })])
+  })
+  Object.assign(process.env, { HOME: home, DOCKER_CONFIG: home, XDG_RUNTIME_DIR: home, XDG_CONFIG_HOME: home })
+  const shop = `${server.host}/acme/shop`
+  const { digest } = server.memory.pushImage(shop, '1.0', 1)
+  const file = join(home, 'tagwarden.toml')
+  await writeFile(file, `[registry."${server.host}"]\nuser-env = "REG_USER"\npassword-env = "REG_PASSWORD"\n`)
+  const config = Config.read(file)
+  assert.deepEqual(config.registries, [{ host: server.host, userEnv: 'REG_USER', passwordEnv: 'REG_PASSWORD' }])
+  await assert.rejects(new OciRegistry({ config }).resolve(shop, '1.0'), /REG_USER and REG_PASSWORD \(not set\)/)
+  Object.assign(process.env, { REG_USER: 'ci', REG_PASSWORD: 'canary-7f3a91' })
+  assert.equal(await new OciRegistry({ config }).resolve(shop, '1.0'), digest)
+
+  Object.assign(process.env, { TAGWARDEN_USERNAME: 'ci', TAGWARDEN_PASSWORD: 'canary-7f3a91' })
+  assert.equal(await new OciRegistry({ loginRegistry: server.host }).resolve(shop, '1.0'), digest)
+  const unclear = await new OciRegistry().resolve(shop, '1.0').catch((error) => error)
+  assert.equal(unclear.code, 'CONFIG_INVALID')
+  assert.match(unclear.message, /set TAGWARDEN_REGISTRY to its host/)
+  assert.doesNotMatch(inspect(unclear, { depth: null, showHidden: true }), /canary/)
+})
 
 test('a directory is packed reproducibly, pushed under a version tag, and promoted', async (t) => {
   const server = await TestRegistry.start()

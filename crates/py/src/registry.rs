@@ -12,6 +12,7 @@ use tagwarden_bind::args;
 use tagwarden_bind::foreign::RegistryPort;
 
 use crate::args::{Number, Seconds, Text, duration, number, text};
+use crate::config::Config;
 use crate::error::Raises;
 use crate::foreign::{Backend, native, timeout};
 use crate::host::List;
@@ -203,11 +204,17 @@ impl Credentials {
 /// Hosts are ``host`` or ``host:port``, as in a repository; times are seconds or timedelta; None is the default.
 ///
 /// - ``credentials``: by host; they take precedence over those that are looked up. None by default.
+/// - ``config``: a ``tagwarden.toml``, for its ``[registry]`` settings: the variables with a login. The other arguments
+///   take precedence. None by default.
 /// - ``lookup``: where credentials are looked up when a registry asks for them: ``nowhere``, ``environment``
 ///   (``TAGWARDEN_USERNAME`` and ``TAGWARDEN_PASSWORD``, or ``TAGWARDEN_IDENTITY_TOKEN``, for the host that
-///   ``TAGWARDEN_REGISTRY`` names or for all), ``docker`` (the credentials of ``docker login``, helpers included) or
-///   ``environment_then_docker``, the default.
-/// - ``docker_config``: the file to read; by default ``$DOCKER_CONFIG/config.json``, else ``~/.docker/config.json``.
+///   ``TAGWARDEN_REGISTRY`` names, else for ``login_registry``; then the CI's token: ``GITHUB_TOKEN`` for ghcr.io,
+///   ``CI_JOB_TOKEN`` for GitLab's registry), ``docker`` (what docker, podman, skopeo, buildah and helm stored, helpers
+///   included) or ``environment_then_docker``, the default, in which the CI's token is the last.
+/// - ``login_registry``: the host that the login of the environment is for, where ``TAGWARDEN_REGISTRY`` names none. None
+///   by default: then such a login is CONFIG_INVALID when a registry asks for one.
+/// - ``docker_config``: the only file with stored logins to read. By default all that these tools write are read, and
+///   ``DOCKER_AUTH_CONFIG``.
 /// - ``ca_pem``: roots to trust besides the platform's own, the text of a PEM file. None by default.
 /// - ``schemes``: by host, ``http`` or ``https``. By default HTTP for loopback and HTTPS for all others.
 /// - ``realms``: hosts of token servers that registries may name on another site. By default a token server must be on
@@ -232,14 +239,16 @@ pub(crate) struct OciRegistry(pub(crate) oci::OciRegistry);
 impl OciRegistry {
     #[new]
     #[pyo3(signature = (
-        *, credentials = None, lookup = None, docker_config = None, ca_pem = None, schemes = None, realms = None,
-        access = None, connect_timeout = None, idle_timeout = None, total_timeout = None, upload_timeout = None,
-        retries = None, max_retry_after = None,
+        *, credentials = None, config = None, lookup = None, login_registry = None, docker_config = None, ca_pem = None,
+        schemes = None, realms = None, access = None, connect_timeout = None, idle_timeout = None, total_timeout = None,
+        upload_timeout = None, retries = None, max_retry_after = None,
     ))]
     #[allow(clippy::too_many_arguments, reason = "each is an option")]
     fn new(
         credentials: Option<HashMap<String, Credentials>>,
+        config: Option<Config>,
         lookup: Option<CredentialSource>,
+        login_registry: Option<Text>,
         docker_config: Option<Text>,
         ca_pem: Option<Text>,
         schemes: Option<HashMap<String, Text>>,
@@ -252,13 +261,19 @@ impl OciRegistry {
         retries: Option<Number>,
         max_retry_after: Option<Seconds>,
     ) -> Raises<PyClassInitializer<OciRegistry>> {
-        let mut options = oci::OciOptions::new();
+        let mut options = match config {
+            Some(Config(config)) => config.oci_options()?,
+            None => oci::OciOptions::new(),
+        };
         for (host, login) in credentials.unwrap_or_default() {
             let Credentials { user, password, identity_token, registry_token } = login;
             options = options.credentials(host, args::credentials(user, password, identity_token, registry_token)?);
         }
         if let Some(lookup) = lookup {
             options = options.lookup(lookup.into());
+        }
+        if let Some(Text(host)) = login_registry {
+            options = options.login_registry(host);
         }
         if let Some(Text(file)) = docker_config {
             options = options.docker_config(PathBuf::from(file));

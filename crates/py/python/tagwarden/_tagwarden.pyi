@@ -3199,11 +3199,17 @@ class OciRegistry(NativeRegistry):
     Hosts are ``host`` or ``host:port``, as in a repository; times are seconds or timedelta; None is the default.
 
     - ``credentials``: by host; they take precedence over those that are looked up. None by default.
+    - ``config``: a ``tagwarden.toml``, for its ``[registry]`` settings: the variables with a login. The other arguments
+      take precedence. None by default.
     - ``lookup``: where credentials are looked up when a registry asks for them: ``nowhere``, ``environment``
       (``TAGWARDEN_USERNAME`` and ``TAGWARDEN_PASSWORD``, or ``TAGWARDEN_IDENTITY_TOKEN``, for the host that
-      ``TAGWARDEN_REGISTRY`` names or for all), ``docker`` (the credentials of ``docker login``, helpers included) or
-      ``environment_then_docker``, the default.
-    - ``docker_config``: the file to read; by default ``$DOCKER_CONFIG/config.json``, else ``~/.docker/config.json``.
+      ``TAGWARDEN_REGISTRY`` names, else for ``login_registry``; then the CI's token: ``GITHUB_TOKEN`` for ghcr.io,
+      ``CI_JOB_TOKEN`` for GitLab's registry), ``docker`` (what docker, podman, skopeo, buildah and helm stored, helpers
+      included) or ``environment_then_docker``, the default, in which the CI's token is the last.
+    - ``login_registry``: the host that the login of the environment is for, where ``TAGWARDEN_REGISTRY`` names none. None
+      by default: then such a login is CONFIG_INVALID when a registry asks for one.
+    - ``docker_config``: the only file with stored logins to read. By default all that these tools write are read, and
+      ``DOCKER_AUTH_CONFIG``.
     - ``ca_pem``: roots to trust besides the platform's own, the text of a PEM file. None by default.
     - ``schemes``: by host, ``http`` or ``https``. By default HTTP for loopback and HTTPS for all others.
     - ``realms``: hosts of token servers that registries may name on another site. By default a token server must be on
@@ -3227,7 +3233,9 @@ class OciRegistry(NativeRegistry):
         /,
         *,
         credentials: dict[str, Credentials] | None = None,
+        config: Config | None = None,
         lookup: Literal["nowhere", "environment", "docker", "environment_then_docker"] | None = None,
+        login_registry: str | None = None,
         docker_config: str | None = None,
         ca_pem: str | None = None,
         schemes: dict[str, str] | None = None,
