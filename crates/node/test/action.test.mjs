@@ -155,6 +155,19 @@ test('a tagwarden.toml that is named has the ledger, the channels and the policy
   assert.match(absent.said, /::error title=CONFIG_INVALID::/)
 })
 
+test("the run's own token is masked, and a password goes to one registry", { timeout: 60_000 }, async (t) => {
+  const { prod, step } = await workflow(t)
+  const given = { username: '', password: '', token: 'canary-token' }
+  const denied = await step({ ...given, command: 'bootstrap', channel: prod, source: '1.4.1' })
+  assert.match(denied.said, /::error title=REGISTRY_DENIED::.*the request was anonymous/)
+  assert.match(denied.said, /^::add-mask::canary-token$/m)
+  assert.doesNotMatch(denied.said.replace('::add-mask::canary-token', '') + denied.summary, /canary-token/)
+
+  const other = 'ghcr.io/acme/shop:prod'
+  const both = await step({ command: 'audit', channel: `${prod}\n${other}` })
+  assert.match(both.said, /username and password are for one registry, and the channels are on 127\.0\.0\.1(:|%3A)\d+ and ghcr\.io/)
+})
+
 test('the guide has the summary of moves by a tagwarden.toml of the workspace', { timeout: 60_000 }, async (t) => {
   const { server, shop, prod, home, step } = await workflow(t)
   const registry = new OciRegistry({ credentials: { [server.host]: { user: 'ci', password: 'canary-7f3a91' } } })

@@ -18,7 +18,7 @@ export async function command(given) {
   const named = given.channels.map((name) => (name.includes('/') ? name : (config.channel(name) ?? name)))
   const all = given.command === 'audit' && named.length === 0
   const asked = { ...given, config, channels: all ? await ledger.channels() : named }
-  const promoter = new Promoter(registry(asked, all), ledger, settings(asked))
+  const promoter = new Promoter(registry(asked), ledger, settings(asked))
   if (moves) return move(promoter, asked, provenance)
   return { current: look, history: past, audit, retention: plan }[given.command](promoter, asked)
 }
@@ -37,13 +37,16 @@ function settings({ config, channels: [channel], pipeline: stages }) {
   return config.file !== undefined && channel !== undefined ? { config, channel, pipeline } : { pipeline }
 }
 
-/** Sends the login only to the host of the channel or repository that the workflow names. */
-function registry({ username, password, channels, repository }, all) {
-  if (!username) return new OciRegistry()
+/** The registry client. A login goes only to the one host of the step's channels or repository. */
+function registry({ config, username, password, token, channels, repository }) {
+  const own = config.file === undefined ? {} : { config }
+  // The core takes it as the login of ghcr.io, after the stored ones.
+  if (token) process.env.GITHUB_TOKEN ||= token
   const named = [...channels, repository].filter(Boolean)
   const hosts = [...new Set(named.map((name) => name.replace(/^oci:\/\//, '').split('/')[0]))]
-  if (all && hosts.length > 1) throw new Error('audit with a login needs its channels: those of the ledger are on several hosts')
-  return new OciRegistry({ credentials: Object.fromEntries(hosts.map((host) => [host, { user: username, password }])) })
+  if (!username) return new OciRegistry({ ...own, loginRegistry: hosts.length === 1 ? hosts[0] : undefined })
+  if (hosts.length > 1) throw new Error(`username and password are for one registry, and the channels are on ${hosts.join(' and ')}`)
+  return new OciRegistry({ ...own, credentials: Object.fromEntries(hosts.map((host) => [host, { user: username, password }])) })
 }
 
 async function move(promoter, given, provenance) {

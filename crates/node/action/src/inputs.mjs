@@ -19,9 +19,9 @@ const TAKES = {
 export function inputs() {
   const text = (name) => core.getInput(name) || undefined
   const ledger = core.getInput('ledger')
-  const [username, password] = [text('username'), text('password')]
+  const [username, password, token] = [text('username'), text('password'), text('token')]
   // Mask a password wherever it is, even if it is not read from there.
-  for (const secret of [password, ...secretsOf(ledger)].filter(Boolean)) core.setSecret(secret)
+  for (const secret of [password, token, ...secretsOf(ledger)].filter(Boolean)) core.setSecret(secret)
   const command = core.getInput('command', { required: true })
   const takes = Object.hasOwn(TAKES, command) ? TAKES[command] : undefined
   if (takes === undefined) throw new Error(`command: ${JSON.stringify(command)} is none of ${Object.keys(TAKES).join(', ')}`)
@@ -30,7 +30,7 @@ export function inputs() {
   if (idle !== undefined) throw new Error(`${idle}: ${command} does not take it, only ${takes.join(', ')}`)
   if (!username !== !password) throw new Error('username and password: give both or neither')
   const given = {
-    command, ledger, username, password, config: text('config'),
+    command, ledger, username, password, token, config: text('config'),
     channels: core.getMultilineInput('channel'),
     source: text('source'), sourceChannel: text('source-channel'), order: text('order'), to: text('to'), repository: text('repository'),
     pipeline: core.getMultilineInput('pipeline').map(stage),
