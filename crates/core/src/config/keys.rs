@@ -128,11 +128,7 @@ pub(super) fn registry() -> Vec<Key> {
                  the quiet time. Default: 10m for ghcr.io, 2m for *.azurecr.io, 30s for others";
     let user = "The environment variable that has the user of the login. It needs `password-env`. Default: none";
     let password = "The environment variable that has the password of the login. It needs `user-env`. Default: none";
-    vec![
-        key("settle", DURATION, about),
-        key("user-env", VARIABLE, user),
-        key("password-env", VARIABLE, password),
-    ]
+    vec![key("settle", DURATION, about), key("user-env", VARIABLE, user), key("password-env", VARIABLE, password)]
 }
 
 /// The guardrails that a file can name: those of the standard policy.
