@@ -12,7 +12,7 @@ fn layer(module: &str) -> Option<i8> {
         "policy" | "drift" | "retention" => 2,
         // The state machine of a move is pure, although it is part of `promotion`.
         "machine" => 2,
-        "registry" | "ledger" | "identity" | "tls" | "http" | "backoff" => 3,
+        "registry" | "ledger" | "identity" | "tls" | "http" | "backoff" | "secret" => 3,
         "flux" | "attest" | "diff" => 4,
         "promotion" => 5,
         "config" => 6,

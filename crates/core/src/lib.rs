@@ -84,6 +84,7 @@ pub mod policy;
 pub mod promotion;
 pub mod registry;
 pub mod retention;
+mod secret;
 #[cfg(any(feature = "oci", feature = "s3", feature = "gcs", feature = "azure", feature = "postgres"))]
 mod tls;
 pub mod value;

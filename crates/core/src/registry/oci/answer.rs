@@ -9,9 +9,9 @@ use reqwest::header::{AsHeaderName, CONTENT_ENCODING, HeaderMap, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
 
 use super::http::describe;
-use super::secret::{Secret, redact, redact_end};
-use super::words::{Said, show, text_of};
+use super::words::{Said, text_of};
 use crate::error::{Error, ErrorKind, Result};
+use crate::secret::{Secret, redact, redact_end, show};
 use crate::value::{Clock, Digest, SystemClock, Timestamp};
 
 /// The answer to one request.

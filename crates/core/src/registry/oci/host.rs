@@ -10,8 +10,8 @@ use tokio::time::Instant;
 use super::challenge::Challenge;
 use super::credentials::{Known, authorization};
 use super::options::TokenScope;
-use super::secret::Secret;
 use crate::error::Result;
+use crate::secret::Secret;
 
 /// The longest time that a token is kept, even if its server names a longer one.
 pub(super) const LONGEST_LIFE: Duration = Duration::from_secs(24 * 60 * 60);

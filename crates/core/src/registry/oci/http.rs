@@ -9,10 +9,9 @@ use tokio::time::Instant;
 
 use super::host::Host;
 use super::options::OciOptions;
-use super::secret::Secret;
-use super::words::show;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{self, Clients};
+use crate::secret::{Secret, show};
 use crate::tls::{self, Trust};
 
 /// The number of secrets that are remembered for redaction.

@@ -13,7 +13,6 @@ mod http;
 mod options;
 mod outside;
 mod read;
-mod secret;
 mod tags;
 mod token;
 mod words;
@@ -26,7 +25,6 @@ mod tests;
 
 pub use credentials::{CredentialSource, Credentials};
 pub use options::{OciOptions, Scheme, TokenScope};
-pub use secret::Secret;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,6 +35,7 @@ use bytes::Bytes;
 use self::http::Http;
 use super::{Manifest, Put, Registry, TagAnswer};
 use crate::error::{Error, Result};
+pub use crate::secret::Secret;
 use crate::value::{Digest, Reference, Repository, Tag};
 
 /// Every OCI registry; the host in a [`Repository`] selects the one to use. Clones share connections, tokens and the

@@ -10,10 +10,11 @@ use super::endpoint::Endpoint;
 use super::get::Read;
 use super::http::Http;
 use super::tags;
-use super::words::{and, show};
+use super::words::and;
 use crate::error::{Error, ErrorKind, Result};
 use crate::registry::content::essence;
 use crate::registry::{MAX_MANIFEST, Manifest, TagAnswer};
+use crate::secret::show;
 use crate::value::{Digest, Reference, Repository, Target};
 
 /// All media types that are understood, in one header. A registry answers 404 for a manifest whose type is not

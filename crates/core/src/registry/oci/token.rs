@@ -15,9 +15,8 @@ use super::host::{LONGEST_LIFE, Pass};
 use super::http::{describe, host_and_port, request};
 use super::options::TokenScope;
 use super::outside;
-use super::secret::Secret;
-use super::words::show;
 use crate::error::{Error, ErrorKind, Result};
+use crate::secret::{Secret, show};
 
 /// The longest answer of a token server that is read, in bytes.
 const MAX_ANSWER: usize = 256 * 1024;

@@ -3,12 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::secret::{Secret, redact};
 use crate::error::{Error, ErrorKind};
-use crate::value::is_forbidden;
-
-/// The longest text of a registry in an error, in bytes.
-const MAX_SHOWN: usize = 1024;
 
 /// One error of the registry (OCI distribution specification, *Error codes*). Missing parts are empty: Artifactory
 /// sends no code, and Nexus puts its reason into the detail.
@@ -93,25 +88,6 @@ fn without_tags(page: &str) -> String {
     let entities = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&nbsp;", " "), ("&amp;", "&")];
     let text = entities.into_iter().fold(text, |text, (entity, char)| text.replace(entity, char));
     text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// A registry's words in the form for errors: without secrets, on one line, at most 1 KiB.
-pub(super) fn show(text: &str, secrets: &[Secret]) -> String {
-    let mut shown = String::new();
-    // Redact before the text is cut, because a secret that is cut in half is not found.
-    for char in redact(text.trim_end(), secrets).chars() {
-        let before = shown.len();
-        match is_forbidden(char) {
-            true => shown.extend(char.escape_default()),
-            false => shown.push(char),
-        }
-        if shown.len() > MAX_SHOWN {
-            shown.truncate(before);
-            shown.push('…');
-            break;
-        }
-    }
-    shown
 }
 
 /// An error of `kind` with the message and the context of `error`, and with `more` added to the message.

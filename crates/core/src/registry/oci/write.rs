@@ -14,9 +14,9 @@ use super::endpoint::Endpoint;
 use super::http::{Http, describe, request};
 use super::options::TokenScope;
 use super::read;
-use super::words::show;
 use crate::error::{Error, ErrorKind, Result};
 use crate::registry::{Manifest, Put};
+use crate::secret::show;
 use crate::value::{Digest, Reference, Repository};
 
 /// Puts once. The request is sent again only if it certainly was not carried out: after a failed connection, after a
