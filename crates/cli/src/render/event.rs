@@ -11,35 +11,22 @@ pub(super) fn release(fields: Fields, event: &MoveRecord) -> Fields {
     fields.field("release", source(event)).maybe("revision", revision(&event.intent))
 }
 
-/// The name of the release: the recorded label, else the version annotation, else the tag or digest of its source.
+/// The name of the release; for a source that is only a digest, its first digits.
 pub(super) fn source(event: &MoveRecord) -> String {
-    let intent = &event.intent;
-    if let Some(release) = &intent.provenance.release {
-        return release.to_string();
-    }
-    match (annotation(intent, "version"), &intent.source) {
-        (Some(version), _) => version,
-        (None, Source::Channel(channel)) => channel.tag().to_string(),
-        // The channel's own tag is not the name of a release.
-        (None, Source::Reference(reference)) if *reference == event.channel.reference() => "-".to_owned(),
-        (None, Source::Reference(reference)) => match reference.target() {
-            Target::Tag(tag) => tag.to_string(),
+    let unnamed = || match &event.intent.source {
+        Source::Reference(reference) => match reference.target() {
             Target::Digest(digest) => digest.short(),
+            Target::Tag(_) => "-".to_owned(),
         },
-    }
-}
-
-/// An annotation of the target, `org.opencontainers.image.` and `name`.
-fn annotation(intent: &Intent, name: &str) -> Option<String> {
-    let whole = format!("org.opencontainers.image.{name}");
-    let found = intent.target.annotations.iter().find(|(key, _)| key.as_str() == whole);
-    found.map(|(_, value)| value.to_string())
+        Source::Channel(_) => "-".to_owned(),
+    };
+    event.intent.release_name(&event.channel).unwrap_or_else(unnamed)
 }
 
 /// The source revision of the release: its annotation, else the commit of the run.
 pub(super) fn revision(intent: &Intent) -> Option<String> {
     let commit = || intent.provenance.commit.as_ref().map(ToString::to_string);
-    annotation(intent, "revision").or_else(commit)
+    intent.target.annotation("revision").map(ToString::to_string).or_else(commit)
 }
 
 /// The actor and the run of a move: `ada (human), manual run 42`.

@@ -6,7 +6,9 @@ use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 
 use crate::error::words;
-use crate::value::{Channel, Digest, Environment, IdempotencyKey, Line, Provenance, Repository, Timestamp, public};
+use crate::value::{
+    Channel, Digest, Environment, IdempotencyKey, Line, Provenance, Repository, Target, Timestamp, public,
+};
 
 words! {
     /// The operation of a move.
@@ -294,6 +296,23 @@ pub enum OnFailure {
     Restore,
 }
 
+impl Intent {
+    /// The name of the release, for people: the recorded label, else the version annotation of the target, else the tag
+    /// of the source. None if the source is a digest or the own tag of `channel`, which is not the name of a release.
+    pub fn release_name(&self, channel: &Channel) -> Option<String> {
+        let version = || self.target.annotation("version").map(ToString::to_string);
+        let source = || match &self.source {
+            Source::Channel(source) => Some(source.tag().to_string()),
+            Source::Reference(reference) if *reference == channel.reference() => None,
+            Source::Reference(reference) => match reference.target() {
+                Target::Tag(tag) => Some(tag.to_string()),
+                Target::Digest(_) => None,
+            },
+        };
+        self.provenance.release.as_ref().map(ToString::to_string).or_else(version).or_else(source)
+    }
+}
+
 impl TargetManifest {
     /// A manifest without an artifact type and annotations.
     pub fn new(digest: Digest, media_type: Line, size: u64) -> TargetManifest {
@@ -308,6 +327,12 @@ impl TargetManifest {
                 *value = address;
             }
         }
+    }
+
+    /// The recorded annotation `org.opencontainers.image.` and `name`.
+    pub fn annotation(&self, name: &str) -> Option<&Line> {
+        let is_it = |key: &Line| key.as_str().strip_prefix("org.opencontainers.image.") == Some(name);
+        self.annotations.iter().find(|(key, _)| is_it(key)).map(|(_, value)| value)
     }
 
     /// The annotations of a manifest that are recorded, each name without its prefix `org.opencontainers.image.`.
