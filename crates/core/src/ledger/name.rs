@@ -34,13 +34,17 @@ pub(super) const OBJECT: Spelling = Spelling { escape: '=', cut: '!' };
 
 impl Spelling {
     /// The name of `channel`'s log.
+    pub(super) fn encode(self, channel: &Channel) -> String {
+        self.encode_text(&channel.to_string())
+    }
+
+    /// The name of a text: of a channel, or of a part of it.
     ///
     /// `a-z`, `0-9`, `.`, `-` and `_` are unchanged. Every other byte, upper-case letters too, is written as the escape
     /// and two lower-case hex digits, so that names that differ only in case also differ in stores without case. If the
-    /// name has more than 200 bytes, it becomes its first 120 bytes, the cut character and the SHA-256 of the channel.
-    /// No other name contains the cut character.
-    pub(super) fn encode(self, channel: &Channel) -> String {
-        let text = channel.to_string();
+    /// name has more than 200 bytes, it becomes its first 120 bytes, the cut character and the SHA-256 of the text. No
+    /// other name contains the cut character.
+    pub(super) fn encode_text(self, text: &str) -> String {
         let escaped = |byte| match byte {
             b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b'_' => char::from(byte).to_string(),
             _ => format!("{}{byte:02x}", self.escape),
@@ -55,16 +59,21 @@ impl Spelling {
         name
     }
 
-    /// True for a name that was shortened, from which the channel cannot be read.
-    #[cfg(feature = "object-store")]
+    /// True for a name that was shortened, from which the text cannot be read.
+    #[cfg(any(feature = "object-store", all(feature = "git", unix)))]
     pub(super) fn is_cut(self, name: &str) -> bool {
         name.contains(self.cut)
     }
 
     /// The channel of a name; none if the name was shortened or is not the name of a channel.
     pub(super) fn decode(self, name: &str) -> Option<Channel> {
-        let channel = unescape(name, self.escape)?.parse().ok()?;
+        let channel = self.unescape(name)?.parse().ok()?;
         (self.encode(&channel) == name).then_some(channel)
+    }
+
+    /// The text of a name that was not shortened; none if an escape is malformed.
+    pub(super) fn unescape(self, name: &str) -> Option<String> {
+        unescape(name, self.escape)
     }
 }
 
