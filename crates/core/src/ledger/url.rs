@@ -2,6 +2,8 @@
 
 pub(super) mod open;
 pub(super) mod place;
+#[cfg(all(feature = "git", unix))]
+pub(super) mod remote;
 #[cfg(test)]
 mod tests;
 

@@ -196,6 +196,6 @@ pub(super) fn whole(dir: &Path) -> Result<PathBuf> {
 }
 
 /// CONFIG_INVALID.
-pub(super) fn bad(why: String) -> Error {
+pub(in crate::ledger) fn bad(why: String) -> Error {
     Error::new(ErrorKind::ConfigInvalid, format!("ledger: {why}"))
 }
