@@ -1,0 +1,315 @@
+//! The known words of Git and of servers, their meaning, and the setting that helps.
+
+use super::super::commit::COMMITTER;
+use super::super::credential::{Credential, Source};
+use super::{At, Call};
+use crate::error::ErrorKind;
+use crate::error::ErrorKind::{LedgerAbsent, LedgerDenied, LedgerUnsupported};
+
+/// The meaning of a text.
+pub(super) enum Ruling {
+    /// A person must change something.
+    Refused(ErrorKind, Option<String>),
+    /// The same command may succeed later.
+    Unclear(Option<&'static str>),
+}
+
+/// A known text: if one of `words` (in lower case) is in it, `means` says what it is.
+struct Rule {
+    words: &'static [&'static str],
+    means: fn(&Scene<'_>) -> Ruling,
+}
+
+/// The circumstances that change an advice.
+struct Scene<'a> {
+    /// In lower case.
+    text: &'a str,
+    call: Call,
+    at: &'a At<'a>,
+}
+
+/// The meaning of a text in lower case; none if no rule fits.
+pub(super) fn judge(text: &str, call: Call, at: &At<'_>) -> Option<Ruling> {
+    let rule = RULES.iter().find(|rule| rule.words.iter().any(|words| text.contains(words)))?;
+    Some((rule.means)(&Scene { text, call, at }))
+}
+
+/// The first rule that fits counts. The server's own words come before the status that Git reports for them, and what
+/// passes by itself before what does not.
+static RULES: &[Rule] = &[
+    Rule { words: &["archived"], means: |_| denied("unarchive the repository, or keep the ledger in another one") },
+    Rule {
+        words: &[
+            "no space left on device",
+            "internal server error",
+            "internal api",
+            "try again later",
+            "temporarily",
+            "maintenance mode",
+            "read-only gitlab instance",
+            "rate limit",
+            "too many requests",
+            "error: 429",
+            "error: 50",
+            "http 50",
+            "proxy",
+            "could not resolve host",
+            "failed to connect",
+            "couldn't connect",
+            "connection refused",
+            "connection reset",
+            "timed out",
+            "empty reply",
+            "early eof",
+            "rpc failed; curl",
+            "handshake",
+        ],
+        means: |scene| Ruling::Unclear(passing(scene.text)),
+    },
+    Rule {
+        words: &["size limit", "exceeded the allocated storage", "quota"],
+        means: |_| denied("make room in the repository, or raise its limit"),
+    },
+    Rule { words: &["gh013", "repository rule violations"], means: |scene| denied(&repository_rule(scene)) },
+    Rule {
+        words: &[
+            "follow the pattern",
+            "is not a member of team",
+            "verified email",
+            "must be signed",
+            "unsigned",
+            "gh007",
+            "committer is not",
+            "you cannot push commits for",
+        ],
+        means: |scene| {
+            denied(&format!(
+                "take the branch `{}` out of the rules about authors, committers, messages and signatures: its commits are \
+                 by the actor and by {} <{}>, and they are not signed",
+                scene.at.branch, COMMITTER.0, COMMITTER.1
+            ))
+        },
+    },
+    Rule { words: &["gh006", "protected branch", "protected ref"], means: |scene| denied(&protected(scene)) },
+    Rule {
+        words: &["pull request", "tf402455", "merge request"],
+        means: |scene| denied(&format!("take the branch `{}` out of the rule that demands them", scene.at.branch)),
+    },
+    Rule { words: &["dubious ownership", "unsafe repository"], means: |scene| denied(&safe_directory(scene)) },
+    Rule {
+        words: &["saml sso"],
+        means: |_| denied("authorize the token for the organization, in the token's settings"),
+    },
+    Rule {
+        words: &[
+            "denied to deploy key",
+            "marked as read only",
+            "marked as read-only",
+            "write access to repository not granted",
+            "not allowed to push code",
+            "not allowed to upload code",
+            "not permitted to push",
+            "permission denied for writing",
+            "genericcontribute",
+            "not accessible by integration",
+            "receive-pack",
+        ],
+        means: right_to_push,
+    },
+    Rule {
+        words: &["permission denied (publickey", "host key verification failed", "host identification has changed"],
+        means: |scene| denied(ssh(scene.text)),
+    },
+    Rule {
+        words: &[
+            "authentication failed",
+            "could not read username",
+            "could not read password",
+            "invalid username or",
+            "invalid credentials",
+            "http basic: access denied",
+            "error: 401",
+            "http 401",
+        ],
+        means: |scene| denied(&credential(scene)),
+    },
+    Rule {
+        words: &[
+            "error: 301",
+            "error: 302",
+            "error: 303",
+            "error: 307",
+            "error: 308",
+            "http 301",
+            "http 302",
+            "http 307",
+            "http 308",
+            "redirect",
+        ],
+        means: |_| {
+            denied(
+                "the server redirects, and a credential is not sent along a redirect: write the address that it redirects \
+                 to (on GitLab it ends in .git)",
+            )
+        },
+    },
+    Rule {
+        words: &["does not appear to be a git repository"],
+        means: |scene| Ruling::Refused(LedgerAbsent, Some(make(scene))),
+    },
+    Rule {
+        words: &["repository not found", "' not found", "could not be found", "tf401019", "error: 404", "http 404"],
+        means: |scene| {
+            let who = match scene.at.credential {
+                Some(credential) => format!("{} may not see it", credential.source().as_str()),
+                None => "no credential was found for it".to_owned(),
+            };
+            denied(&format!("there is no such repository, or {who}"))
+        },
+    },
+    Rule {
+        words: &["permission to", "error: 403", "http 403", "forbidden", "permission denied", "access denied"],
+        means: |scene| match scene.call {
+            Call::Push => right_to_push(scene),
+            Call::Fetch => denied("it takes the right to read the repository"),
+        },
+    },
+    Rule {
+        words: &["is not a git command", "unable to find remote helper"],
+        means: |_| unsupported("install the part of Git that speaks HTTP (the package is often named git or git-core)"),
+    },
+    Rule {
+        words: &["cannot run ssh", "cannot exec 'ssh'"],
+        means: |_| unsupported("install an SSH client (openssh-client), or use git+https://"),
+    },
+    Rule {
+        words: &["transport '"],
+        means: |_| unsupported("allow it: protocol.<name>.allow in Git's configuration, and GIT_ALLOW_PROTOCOL"),
+    },
+    Rule {
+        words: &["dumb http", "shallow update not allowed", "mismatched algorithms", "unsupported object format"],
+        means: |_| unsupported("it takes a Git server with the smart protocol and the object format of this Git"),
+    },
+    Rule {
+        words: &["currently checked out", "refusing to update checked out branch"],
+        means: |_| denied("keep the ledger in a bare repository: git init --bare"),
+    },
+    Rule {
+        words: &[
+            "insufficient permission",
+            "unable to create temporary object directory",
+            "unable to create temporary file",
+        ],
+        means: |_| denied("let the account write into the repository's directory"),
+    },
+    // The other reasons for which a server rejects a push come from its hooks.
+    Rule {
+        words: &["hook declined", "[remote rejected]"],
+        means: |scene| denied(&format!("let the server's hook accept the branch `{}`", scene.at.branch)),
+    },
+    Rule {
+        words: &["certificate", "ssl"],
+        means: |_| {
+            Ruling::Unclear(Some("Git trusts the certificates of http.sslCAInfo, GIT_SSL_CAINFO and of the system"))
+        },
+    },
+];
+
+fn denied(advice: &str) -> Ruling {
+    Ruling::Refused(LedgerDenied, Some(advice.to_owned()))
+}
+
+fn unsupported(advice: &str) -> Ruling {
+    Ruling::Refused(LedgerUnsupported, Some(advice.to_owned()))
+}
+
+fn passing(text: &str) -> Option<&'static str> {
+    if text.contains("no space left") {
+        return Some("make room on the disk");
+    }
+    text.contains("proxy").then_some("Git takes the proxy from http.proxy, https_proxy and no_proxy")
+}
+
+/// The setting that gives a job the right to push.
+fn right_to_push(scene: &Scene<'_>) -> Ruling {
+    let branch = scene.at.branch;
+    denied(&match (scene.at.ci, source(scene)) {
+        _ if scene.text.contains("deploy key")
+            || scene.text.contains("read only")
+            || scene.text.contains("read-only") =>
+        {
+            "give the deploy key write access".to_owned()
+        }
+        (Some("github-actions" | "gitea-actions" | "forgejo-actions"), _) => {
+            "give the job the right to write: `permissions: contents: write`".to_owned()
+        }
+        (Some("gitlab-ci"), None | Some(Source::JobToken)) => format!(
+            "in Settings > CI/CD > Job token permissions turn on *Allow Git push requests to the repository* (GitLab 17.2 or \
+             later), and let the person who runs the job push to the branch `{branch}`"
+        ),
+        _ => format!(
+            "it takes the right to push to the branch `{branch}`: a token with write access to the repository's contents"
+        ),
+    })
+}
+
+/// The reason why the server did not accept a credential, and where one comes from.
+fn credential(scene: &Scene<'_>) -> String {
+    match (source(scene), scene.at.ci) {
+        (Some(source), _) => format!("the server did not accept {}", source.as_str()),
+        (None, Some("github-actions" | "gitea-actions" | "forgejo-actions")) => {
+            "no credential was found: give a token (TAGWARDEN_GIT_TOKEN), or run after actions/checkout in the same directory; \
+             in a container first `git config --global --add safe.directory \"$GITHUB_WORKSPACE\"`"
+                .to_owned()
+        }
+        (None, Some("gitlab-ci")) => {
+            "no credential was found: CI_JOB_TOKEN is for the server of the job only; give a token (TAGWARDEN_GIT_TOKEN)".to_owned()
+        }
+        (None, _) => "give a token (TAGWARDEN_GIT_TOKEN), or set up a credential helper of Git (git help credentials)".to_owned(),
+    }
+}
+
+fn repository_rule(scene: &Scene<'_>) -> String {
+    let branch = scene.at.branch;
+    format!(
+        "exclude the branch `{branch}` from the ruleset (Settings > Rules > Rulesets > Target branches; the rules *Restrict \
+         deletions* and *Block force pushes* may stay), or keep the ledger in a repository of its own"
+    )
+}
+
+fn protected(scene: &Scene<'_>) -> String {
+    let branch = scene.at.branch;
+    if scene.text.contains("gitlab:") {
+        return format!(
+            "in Settings > Repository > Protected branches allow this user to push to the branch `{branch}`"
+        );
+    }
+    format!(
+        "let this account push to the branch `{branch}` without a pull request, in the branch's protection rule; the rules \
+         against deletion and force pushes may stay"
+    )
+}
+
+/// The command that trusts the directory of a repository.
+fn safe_directory(scene: &Scene<'_>) -> String {
+    let path = scene.at.remote.strip_prefix("file://").unwrap_or("DIRECTORY");
+    format!("if you trust its owner: git config --global --add safe.directory {path}")
+}
+
+fn make(scene: &Scene<'_>) -> String {
+    match scene.at.remote.strip_prefix("file://") {
+        Some(path) => format!("make it: git init --bare {path}"),
+        None => "make the repository on the server first".to_owned(),
+    }
+}
+
+fn ssh(text: &str) -> &'static str {
+    match text.contains("publickey") {
+        true => "give the host the public key of this account, as a deploy key with write access, or use git+https://",
+        false => "put the host's key into ~/.ssh/known_hosts, after comparing it with the one that the host publishes",
+    }
+}
+
+fn source(scene: &Scene<'_>) -> Option<Source> {
+    scene.at.credential.map(Credential::source)
+}

@@ -1,0 +1,385 @@
+use super::*;
+use crate::ledger::url::remote::Remote;
+use crate::secret::Secret;
+
+const CANARY: &str = "c4n4ry-token";
+
+fn at() -> At<'static> {
+    At {
+        place: "git+https://git.example.com/acme/shop",
+        remote: "https://git.example.com/acme/shop",
+        branch: "tagwarden",
+        credential: None,
+        ci: None,
+    }
+}
+
+fn said(err: &str) -> Said {
+    Said { code: Some(1), out: String::new(), err: err.to_owned() }
+}
+
+/// The words of a server that rejects a push, as Git 2.39 prints them with `--porcelain`.
+fn rejected(remote: &str, reason: &str) -> Said {
+    let err = remote.lines().map(|line| format!("remote: {line}        \n")).collect::<String>()
+        + "error: failed to push some refs to 'https://git.example.com/acme/shop'\n";
+    let out = format!(
+        "To https://git.example.com/acme/shop\n!\t1a2b3c4:refs/heads/tagwarden\t[remote rejected] ({reason})\nDone\n"
+    );
+    Said { code: Some(1), out, err }
+}
+
+fn unable(remote: &str, status: u16) -> Said {
+    let url = "https://git.example.com/acme/shop/";
+    let text = format!("{remote}\nfatal: unable to access '{url}': The requested URL returned error: {status}\n");
+    Said { code: Some(128), ..said(&text) }
+}
+
+/// The kind and the text of the error of a push.
+fn error(said: &Said, at: &At<'_>) -> (ErrorKind, String) {
+    let error = Fault::of(Call::Push, said, at).into_error("append", at);
+    (error.kind(), error.message().to_owned())
+}
+
+/// Every text is one that a server sent (public issues and manuals), with the part of the error that helps.
+#[test]
+fn refusal_of_a_push_is_denied_and_says_which_setting_helps() {
+    for (said, words, advice) in [
+        (
+            rejected(
+                "error: GH013: Repository rule violations found for refs/heads/tagwarden.\nReview all repository rules at \
+                 https://github.com/acme/shop/rules?ref=refs%2Fheads%2Ftagwarden\n\n- Changes must be made through a pull \
+                 request.\n",
+                "push declined due to repository rule violations",
+            ),
+            "GH013: Repository rule violations found for refs/heads/tagwarden. Review all repository rules at \
+             https://github.com/acme/shop/rules?ref=refs%2Fheads%2Ftagwarden - Changes must be made through a pull request; \
+             remote rejected: push declined due to repository rule violations",
+            "exclude the branch `tagwarden` from the ruleset",
+        ),
+        (
+            rejected(
+                "error: GH006: Protected branch update failed for refs/heads/tagwarden.\nerror: Changes must be made through \
+                 a pull request.",
+                "protected branch hook declined",
+            ),
+            "GH006: Protected branch update failed for refs/heads/tagwarden. Changes must be made through a pull request; \
+             remote rejected: protected branch hook declined",
+            "let this account push to the branch `tagwarden` without a pull request",
+        ),
+        (
+            rejected(
+                "GitLab: You are not allowed to push code to protected branches on this project.",
+                "pre-receive hook declined",
+            ),
+            "GitLab: You are not allowed to push code to protected branches on this project; remote rejected: pre-receive hook declined",
+            "in Settings > Repository > Protected branches allow this user to push to the branch `tagwarden`",
+        ),
+        (
+            rejected("Gitea: Not allowed to push to protected branch tagwarden", "pre-receive hook declined"),
+            "Gitea: Not allowed to push to protected branch tagwarden",
+            "let this account push to the branch `tagwarden`",
+        ),
+        (
+            rejected(
+                "Branch refs/heads/tagwarden can only be modified through pull requests.",
+                "pre-receive hook declined",
+            ),
+            "can only be modified through pull requests",
+            "take the branch `tagwarden` out of the rule",
+        ),
+        (
+            rejected(
+                "GitLab: Committer's email 'x' does not follow the pattern '@acme.com$'",
+                "pre-receive hook declined",
+            ),
+            "does not follow the pattern '@acme.com$'",
+            "take the branch `tagwarden` out of the rules about authors",
+        ),
+        (
+            rejected(
+                "GitLab: Author 'tagwarden@localhost.invalid' is not a member of team",
+                "pre-receive hook declined",
+            ),
+            "is not a member of team",
+            "by the actor and by tagwarden <tagwarden@localhost.invalid>",
+        ),
+        (
+            rejected("GitLab: Commit must be signed with a GPG key", "pre-receive hook declined"),
+            "must be signed",
+            "they are not signed",
+        ),
+        (
+            rejected("no entries on Fridays", "pre-receive hook declined"),
+            "no entries on Fridays; remote rejected: pre-receive hook declined",
+            "let the server's hook accept the branch `tagwarden`",
+        ),
+        (rejected("", "hook declined"), "remote rejected: hook declined", "let the server's hook accept"),
+        (
+            rejected(
+                "GitLab: Your push has been rejected, because this repository has exceeded its size limit of 10 GB",
+                "pre-receive hook declined",
+            ),
+            "has exceeded its size limit of 10 GB",
+            "make room in the repository",
+        ),
+        (rejected("", "branch is currently checked out"), "branch is currently checked out", "git init --bare"),
+        (
+            unable("remote: This repository was archived so it is read-only.", 403),
+            "This repository was archived so it is read-only; unable to access",
+            "unarchive the repository",
+        ),
+        (
+            unable("remote: Permission to acme/shop.git denied to github-actions[bot].", 403),
+            "Permission to acme/shop.git denied to github-actions[bot]; unable to access \
+             'https://git.example.com/acme/shop/': The requested URL returned error: 403",
+            "it takes the right to push to the branch `tagwarden`",
+        ),
+        (
+            unable("remote: Write access to repository not granted.", 403),
+            "Write access to repository not granted",
+            "a token with write access to the repository's contents",
+        ),
+        (unable("", 403), "returned error: 403", "it takes the right to push"),
+        (
+            unable("remote: User permission denied for writing.", 403),
+            "User permission denied for writing",
+            "the right to push",
+        ),
+        (
+            said(
+                "ERROR: Permission to acme/shop.git denied to deploy key\nfatal: Could not read from remote repository.\n\n\
+                  Please make sure you have the correct access rights\nand the repository exists.\n",
+            ),
+            "cannot append: Permission to acme/shop.git denied to deploy key; give",
+            "give the deploy key write access",
+        ),
+        (
+            said("remote: Repository not found.\nfatal: repository 'https://github.com/acme/shop/' not found\n"),
+            "Repository not found; repository 'https://github.com/acme/shop/' not found",
+            "there is no such repository, or no credential was found for it",
+        ),
+        (
+            said(
+                "remote: Invalid username or token. Password authentication is not supported for Git operations.\n\
+                  fatal: Authentication failed for 'https://github.com/acme/shop/'\n",
+            ),
+            "Password authentication is not supported",
+            "give a token (TAGWARDEN_GIT_TOKEN)",
+        ),
+        (
+            said("fatal: could not read Username for 'https://github.com': terminal prompts disabled\n"),
+            "terminal prompts disabled",
+            "set up a credential helper of Git",
+        ),
+        (
+            said("git@github.com: Permission denied (publickey).\nfatal: Could not read from remote repository.\n"),
+            "cannot append: git@github.com: Permission denied (publickey); give",
+            "give the host the public key of this account",
+        ),
+        (
+            said("Host key verification failed.\nfatal: Could not read from remote repository.\n"),
+            "Host key verification failed",
+            "known_hosts",
+        ),
+        (unable("", 301), "returned error: 301", "write the address that it redirects to"),
+        (
+            said(
+                "fatal: detected dubious ownership in repository at '/srv/ledger.git'\nTo add an exception for this \
+                  directory, call:\n\n\tgit config --global --add safe.directory /srv/ledger.git\n",
+            ),
+            "detected dubious ownership in repository at '/srv/ledger.git'",
+            "git config --global --add safe.directory",
+        ),
+        (
+            said(
+                "remote: The 'acme' organization has enabled or enforced SAML SSO.\nfatal: unable to access \
+                  'https://github.com/acme/shop/': The requested URL returned error: 403\n",
+            ),
+            "SAML SSO",
+            "authorize the token for the organization",
+        ),
+        (
+            said("error: remote unpack failed: unable to create temporary object directory\n"),
+            "remote unpack failed",
+            "let the account write into the repository's directory",
+        ),
+    ] {
+        let (kind, text) = error(&said, &at());
+        assert_eq!(kind, ErrorKind::LedgerDenied, "{text}");
+        assert!(text.starts_with("git+https://git.example.com/acme/shop: cannot append: "), "{text}");
+        assert!(text.contains(words), "{text}\nlacks {words}");
+        assert!(text.contains(advice), "{text}\nlacks {advice}");
+    }
+}
+
+#[test]
+fn right_to_push_is_given_where_the_job_runs() {
+    let job = Secret::new(CANARY);
+    let remote = Remote::of(at().remote).unwrap();
+    let env = |name: &str| match name {
+        "CI_JOB_TOKEN" => Some(CANARY.to_owned()),
+        "CI_SERVER_HOST" => Some("git.example.com".to_owned()),
+        _ => None,
+    };
+    let job_token = Credential::find(&remote, None, &env, &|| None).unwrap();
+    let given = Credential::find(&remote, Some(&job), &|_| None, &|| None).unwrap();
+    for (ci, credential, advice) in [
+        (Some("github-actions"), &None, "permissions: contents: write"),
+        (Some("gitea-actions"), &given, "permissions: contents: write"),
+        (Some("gitlab-ci"), &job_token, "*Allow Git push requests to the repository* (GitLab 17.2 or later)"),
+        (Some("gitlab-ci"), &given, "a token with write access"),
+        (None, &None, "a token with write access"),
+    ] {
+        let at = At { ci, credential: credential.as_ref(), ..at() };
+        let (kind, text) = error(&unable("remote: You are not allowed to push code to this project.", 403), &at);
+        assert_eq!(kind, ErrorKind::LedgerDenied);
+        assert!(text.contains(advice), "{text}\nlacks {advice}");
+    }
+}
+
+#[test]
+fn credential_that_is_not_accepted_is_named_by_its_source() {
+    let remote = Remote::of(at().remote).unwrap();
+    let given = Credential::find(&remote, Some(&Secret::new(CANARY)), &|_| None, &|| None).unwrap();
+    let prompt = said("fatal: could not read Username for 'https://git.example.com': terminal prompts disabled\n");
+    for (ci, credential, advice) in [
+        (None, &given, "the server did not accept the token that was given"),
+        (Some("github-actions"), &None, "run after actions/checkout in the same directory"),
+        (Some("gitlab-ci"), &None, "CI_JOB_TOKEN is for the server of the job only"),
+    ] {
+        let at = At { ci, credential: credential.as_ref(), ..at() };
+        let (kind, text) = error(&prompt, &at);
+        assert_eq!(kind, ErrorKind::LedgerDenied);
+        assert!(text.contains(advice), "{text}\nlacks {advice}");
+    }
+}
+
+#[test]
+fn what_may_pass_by_itself_is_unavailable() {
+    for (said, words) in [
+        (unable("", 503), "returned error: 503"),
+        (unable("remote: slow down", 429), "slow down"),
+        (said("fatal: unable to access 'https://h/x/': Could not resolve host: h\n"), "Could not resolve host: h"),
+        (
+            said(
+                "fatal: unable to access 'https://h/x/': Failed to connect to h port 443 after 2 ms: Connection refused\n",
+            ),
+            "Connection refused",
+        ),
+        (
+            said(
+                "error: RPC failed; curl 56 GnuTLS recv error (-9)\nsend-pack: unexpected disconnect while reading sideband packet\nfatal: the remote end hung up unexpectedly\n",
+            ),
+            "cannot append: RPC failed; curl 56 GnuTLS recv error (-9)",
+        ),
+        (rejected("", "Internal Server Error"), "remote rejected: Internal Server Error"),
+        (
+            rejected(
+                "GitLab: The repository is temporarily read-only. Please try again later.",
+                "pre-receive hook declined",
+            ),
+            "temporarily read-only",
+        ),
+        (
+            said("fatal: unable to access 'https://h/x/': Received HTTP code 407 from proxy after CONNECT\n"),
+            "Git takes the proxy from http.proxy",
+        ),
+        (
+            said(
+                "fatal: unable to access 'https://h/x/': SSL certificate problem: unable to get local issuer certificate\n",
+            ),
+            "GIT_SSL_CAINFO",
+        ),
+        (said("error: remote unpack failed: No space left on device\n"), "make room on the disk"),
+        (said(""), "git ended with exit code 1 and said nothing"),
+        (Said { code: None, ..said("") }, "git was ended by a signal"),
+    ] {
+        let (kind, text) = error(&said, &at());
+        assert_eq!(kind, ErrorKind::LedgerUnavailable, "{text}");
+        assert!(text.contains(words), "{text}\nlacks {words}");
+    }
+}
+
+#[test]
+fn what_git_or_the_server_cannot_do_is_unsupported() {
+    for (err, advice) in [
+        ("git: 'remote-https' is not a git command. See 'git --help'.\n", "install the part of Git that speaks HTTP"),
+        ("error: cannot run ssh: No such file or directory\nfatal: unable to fork\n", "install an SSH client"),
+        ("fatal: transport 'file' not allowed\n", "GIT_ALLOW_PROTOCOL"),
+        ("fatal: dumb http transport does not support shallow capabilities\n", "smart protocol"),
+        ("fatal: mismatched algorithms: client sha1; server sha256\n", "object format"),
+    ] {
+        let (kind, text) = error(&said(err), &at());
+        assert_eq!(kind, ErrorKind::LedgerUnsupported, "{text}");
+        assert!(text.contains(advice), "{text}\nlacks {advice}");
+    }
+}
+
+#[test]
+fn path_without_a_repository_is_absent() {
+    let at = At { remote: "file:///srv/ledger.git", ..at() };
+    let words = "fatal: '/srv/ledger.git' does not appear to be a git repository\nfatal: Could not read from remote repository.\n";
+    let (kind, text) = error(&said(words), &at);
+    assert_eq!(kind, ErrorKind::LedgerAbsent);
+    assert!(text.ends_with("make it: git init --bare /srv/ledger.git"), "{text}");
+    let owned = error(&said("fatal: unsafe repository ('/srv/ledger.git' is owned by someone else)\n"), &at);
+    assert!(owned.1.ends_with("git config --global --add safe.directory /srv/ledger.git"), "{}", owned.1);
+}
+
+#[test]
+fn lost_race_is_moved_in_the_words_of_every_version() {
+    for out in [
+        "!\tx:refs/heads/tagwarden\t[rejected] (stale info)\n",
+        "!\tx:refs/heads/tagwarden\t[rejected] (fetch first)\n",
+        "!\tx:refs/heads/tagwarden\t[remote rejected] (failed to update ref)\n",
+        "!\tx:refs/heads/tagwarden\t[remote rejected] (cannot lock ref 'refs/heads/tagwarden': is at 1 but expected 2)\n",
+        "!\tx:refs/heads/tagwarden\t[remote rejected] (incorrect old value provided)\n",
+        "!\tx:refs/heads/tagwarden\t[remote rejected] (reference already exists)\n",
+    ] {
+        let said = Said { out: out.to_owned(), ..said("error: failed to push some refs to 'https://h/x'\n") };
+        assert_eq!(Fault::of(Call::Push, &said, &at()), Fault::Moved, "{out}");
+    }
+}
+
+#[test]
+fn failed_fetch_is_told_apart() {
+    let fetch = |err: &str| Fault::of(Call::Fetch, &said(err), &at());
+    assert_eq!(fetch("fatal: couldn't find remote ref refs/heads/tagwarden\n"), Fault::NoBranch);
+    assert_eq!(fetch(" ! [rejected]        tagwarden  -> tagwarden  (non-fast-forward)\n"), Fault::Forced);
+    for words in [
+        "fatal: shallow file has changed since we read it\n",
+        "fatal: Unable to create '/c/shallow.lock': File exists.\n\nAnother git process seems to be running\n",
+        "error: object file objects/1a/2b is empty\nfatal: loose object 1a2b is corrupt\n",
+        "fatal: not a git repository: '/c/cache'\n",
+    ] {
+        assert!(matches!(fetch(words), Fault::Cache(_)), "{words}");
+    }
+    for words in [
+        "fatal: remote error: upload-pack: not our ref 1a2b\n",
+        "error: Server does not allow request for unadvertised object 1a2b\n",
+    ] {
+        assert!(matches!(fetch(words), Fault::NoFilter(_)), "{words}");
+    }
+    for words in ["The requested URL returned error: 503", "Could not resolve host: h"] {
+        let words = format!(
+            "fatal: unable to access 'https://h/x/': {words}\nfatal: could not fetch 1a2b from promisor remote\n"
+        );
+        assert!(matches!(fetch(&words), Fault::Unclear(_)), "{words}");
+    }
+}
+
+#[test]
+fn words_are_one_short_line_without_secrets() {
+    let remote = Remote::of(at().remote).unwrap();
+    let credential = Credential::find(&remote, Some(&Secret::new(CANARY)), &|_| None, &|| None).unwrap().unwrap();
+    let basic = credential.secrets()[1].clone();
+    let echo = format!(
+        "remote: ========\nremote: you sent {CANARY} and {}\u{1b}[31m\u{202e}\nfatal: unable to access \
+         'https://ada:{CANARY}@h/x?private_token=c4n4ry': no\n",
+        basic.reveal()
+    );
+    let words = shown(&said(&echo), Some(&credential));
+    assert_eq!(words, "you sent *** and ***\\u{1b}[31m\\u{202e}; unable to access 'https://h/x: no");
+    let long = shown(&said(&format!("remote: {}\n", "é".repeat(4000))), None);
+    assert!(long.len() < 1100 && long.ends_with('…'), "{}", long.len());
+}

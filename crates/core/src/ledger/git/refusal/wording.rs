@@ -1,0 +1,87 @@
+//! The words of Git and of the server, for people.
+
+use super::{Credential, Said};
+use crate::secret::show;
+use crate::value::public;
+
+/// Beginnings of lines that say nothing about the reason, in lower case.
+const NOISE: [&str; 24] = [
+    "hint:",
+    "to ",
+    "from ",
+    "done",
+    "everything up-to-date",
+    "warning:",
+    "enumerating objects",
+    "counting objects",
+    "compressing objects",
+    "writing objects",
+    "receiving objects",
+    "resolving deltas",
+    "unpacking objects",
+    "updating references",
+    "processed ",
+    "total ",
+    "delta compression",
+    "pseudo-terminal",
+    "send-pack: unexpected disconnect",
+    "failed to push some refs",
+    "the remote end hung up",
+    "could not read from remote repository",
+    "please make sure you have the correct access rights",
+    "and the repository exists.",
+];
+
+/// The text of a command that may be shown: the server's words, then those of Git, on one line and without secrets. At
+/// most 1 KiB.
+pub(in crate::ledger::git) fn shown(said: &Said, credential: Option<&Credential>) -> String {
+    let (mut server, mut own, mut reasons) = (Vec::new(), Vec::new(), Vec::new());
+    for line in said.err.split(['\n', '\r']).chain(said.out.lines()) {
+        let (from_server, line) = match line.strip_prefix("remote:") {
+            Some(line) => (true, line.trim()),
+            None => (false, line.trim()),
+        };
+        let line =
+            ["fatal: ", "error: ", "ERROR: "].iter().fold(line, |line, mark| line.strip_prefix(mark).unwrap_or(line));
+        let lower = line.to_ascii_lowercase();
+        // Some servers draw a box around their words.
+        if !line.contains(char::is_alphanumeric) || NOISE.iter().any(|noise| lower.starts_with(noise)) {
+            continue;
+        }
+        match (from_server, reason(line)) {
+            (true, _) => server.push(line),
+            (false, Some(reason)) => reasons.push(reason),
+            (false, None) => own.push(line),
+        }
+    }
+    reasons.dedup();
+    let parts =
+        [&[server.join(" ")][..], &own.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>(), &reasons].concat();
+    let parts = parts.iter().map(|part| part.trim_end_matches('.')).filter(|part| !part.is_empty());
+    let words = parts.collect::<Vec<_>>().join("; ");
+    if words.is_empty() {
+        return match said.code {
+            Some(code) => format!("git ended with exit code {code} and said nothing"),
+            None => "git was ended by a signal".to_owned(),
+        };
+    }
+    let words: String = words.split_inclusive(' ').map(without_login).collect();
+    show(&words, credential.map_or(&[], Credential::secrets))
+}
+
+/// The reason in the line of a ref, such as `! [remote rejected] a -> b (hook declined)`, also as `--porcelain` writes
+/// it.
+fn reason(line: &str) -> Option<String> {
+    let (_, status) = line.strip_prefix('!')?.split_once('[')?;
+    let (status, rest) = status.split_once(']')?;
+    let reason = rest.split_once('(').map(|(_, reason)| reason.strip_suffix(')').unwrap_or(reason));
+    Some(match reason {
+        Some(reason) => format!("{status}: {reason}"),
+        None => status.to_owned(),
+    })
+}
+
+/// A word, without user, password and token if it is a URL.
+fn without_login(word: &str) -> String {
+    if word.contains("://") { public(word) } else { word.to_owned() }
+}
