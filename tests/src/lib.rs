@@ -4,6 +4,8 @@ pub mod azurite;
 pub mod docker_registry;
 mod engine;
 pub mod gcs;
+#[cfg(unix)]
+pub mod git_http;
 pub mod moto;
 #[cfg(unix)]
 pub mod postgres;

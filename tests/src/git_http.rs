@@ -1,0 +1,285 @@
+//! A Git server over HTTP for tests: `git http-backend` behind a small server on loopback, with one bare repository in a
+//! temporary directory. It refuses, redirects and breaks on request. To lose an answer, put a [`crate::proxy::Proxy`] in
+//! front of it.
+
+mod backend;
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{Response, StatusCode, header};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+/// The name of the repository's directory.
+const REPOSITORY: &str = "ledger.git";
+
+/// A running server. It is stopped, and its repository removed, when this value is dropped.
+#[derive(Debug)]
+pub struct GitServer {
+    port: u16,
+    root: TempDir,
+    shared: Arc<Shared>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// A request that arrived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// `GET` or `POST`.
+    pub method: String,
+    /// The path after the repository, with the query, such as `/info/refs?service=git-upload-pack`.
+    pub path: String,
+    /// The values of all `Authorization` headers.
+    pub authorization: Vec<String>,
+    /// The status of the answer; 0 before the answer.
+    pub status: u16,
+}
+
+#[derive(Debug)]
+struct Shared {
+    root: PathBuf,
+    state: Mutex<Behaviour>,
+}
+
+/// The server's behaviour, and what it saw.
+#[derive(Debug, Default)]
+struct Behaviour {
+    seen: Vec<Seen>,
+    /// The status that the next requests get, and their number.
+    status: Option<(u16, usize)>,
+    /// The words in the body of such an answer.
+    words: String,
+    /// The value of the only `Authorization` header that is accepted.
+    login: Option<String>,
+    /// The server to which every request is redirected.
+    redirect: Option<String>,
+    protocol_0: bool,
+}
+
+impl GitServer {
+    /// Starts a server with an empty bare repository. Everybody may push; the server filters objects, as hosted servers
+    /// do.
+    pub fn start() -> GitServer {
+        let root = tempfile::tempdir().expect("a temporary directory");
+        let repository = root.path().join(REPOSITORY);
+        git(root.path(), &["init", "--quiet", "--bare", "--initial-branch=main", &repository.display().to_string()]);
+        for (key, value) in [("http.receivepack", "true"), ("uploadpack.allowFilter", "true"), ("gc.auto", "0")] {
+            git(&repository, &["config", key, value]);
+        }
+        let (stop, stopped) = oneshot::channel();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = listener.local_addr().expect("its address").port();
+        let shared = Arc::new(Shared { root: root.path().to_owned(), state: Mutex::default() });
+        let app = Router::new().fallback(handle).with_state(Arc::clone(&shared));
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(async {
+                listener.set_nonblocking(true).expect("a socket that does not block");
+                let listener = TcpListener::from_std(listener).expect("a listener");
+                tokio::select! {
+                    served = axum::serve(listener, app) => served.expect("it serves until it is stopped"),
+                    _ = stopped => {}
+                }
+            });
+        });
+        GitServer { port, root, shared, stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// `127.0.0.1:port`.
+    pub fn host(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// The repository's address: `http://127.0.0.1:port/ledger.git`.
+    pub fn url(&self) -> String {
+        self.url_at(&self.host())
+    }
+
+    /// The repository's address on another host, such as that of a proxy.
+    pub fn url_at(&self, host: &str) -> String {
+        format!("http://{host}/{REPOSITORY}")
+    }
+
+    /// The ledger in the repository: `git+http://127.0.0.1:port/ledger.git`.
+    pub fn ledger(&self) -> String {
+        format!("git+{}", self.url())
+    }
+
+    /// The repository's directory.
+    pub fn repository(&self) -> PathBuf {
+        self.root.path().join(REPOSITORY)
+    }
+
+    /// Runs Git in the repository. Returns its output without the last line feed.
+    pub fn git(&self, arguments: &[&str]) -> String {
+        git(&self.repository(), arguments)
+    }
+
+    /// The commits of a branch, oldest first; none if there is no such branch.
+    pub fn commits(&self, branch: &str) -> Vec<String> {
+        let reference = format!("refs/heads/{branch}");
+        match self.git(&["for-each-ref", "--format=%(objectname)", &reference]).as_str() {
+            "" => Vec::new(),
+            _ => self.git(&["rev-list", "--reverse", &reference]).lines().map(str::to_owned).collect(),
+        }
+    }
+
+    /// Takes the last `commits` of a branch away, as a force push does.
+    pub fn force_back(&self, branch: &str, commits: usize) {
+        self.git(&["update-ref", &format!("refs/heads/{branch}"), &format!("refs/heads/{branch}~{commits}")]);
+    }
+
+    /// Deletes a branch.
+    pub fn delete_branch(&self, branch: &str) {
+        self.git(&["update-ref", "-d", &format!("refs/heads/{branch}")]);
+    }
+
+    /// Installs a hook, such as `pre-receive`, with these lines of shell.
+    pub fn hook(&self, name: &str, lines: &str) {
+        let hooks = self.repository().join("hooks");
+        std::fs::create_dir_all(&hooks).expect("a directory");
+        let hook = hooks.join(name);
+        std::fs::write(&hook, format!("#!/bin/sh\n{lines}\n")).expect("a hook");
+        std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o755)).expect("an executable hook");
+    }
+
+    /// Removes a hook.
+    pub fn remove_hook(&self, name: &str) {
+        std::fs::remove_file(self.repository().join("hooks").join(name)).expect("the hook");
+    }
+
+    /// From now on the server sends whole commits only, as Debian's default configuration does.
+    pub fn without_filters(&self) {
+        self.git(&["config", "uploadpack.allowFilter", "false"]);
+    }
+
+    /// From now on the server speaks version 0 of the protocol only.
+    pub fn protocol_0(&self) {
+        self.shared.state.lock().unwrap().protocol_0 = true;
+    }
+
+    /// The next `requests` requests get this status, and these words as text, as hosted servers answer.
+    pub fn answer(&self, status: u16, words: &str, requests: usize) {
+        let mut state = self.shared.state.lock().unwrap();
+        (state.status, state.words) = (Some((status, requests)), words.to_owned());
+    }
+
+    /// From now on every request needs this `Authorization`, such as `Basic eDp5`; others get 401.
+    pub fn expect(&self, authorization: &str) {
+        self.shared.state.lock().unwrap().login = Some(authorization.to_owned());
+    }
+
+    /// From now on every request is redirected to the same path of another server, such as `http://127.0.0.1:80`.
+    pub fn redirect_to(&self, server: &str) {
+        self.shared.state.lock().unwrap().redirect = Some(server.to_owned());
+    }
+
+    /// Answers every request again, for everybody. Hooks and the repository's configuration stay.
+    pub fn calm(&self) {
+        let mut state = self.shared.state.lock().unwrap();
+        *state = Behaviour { seen: std::mem::take(&mut state.seen), ..Behaviour::default() };
+    }
+
+    /// The requests so far, in the order in which they arrived.
+    pub fn requests(&self) -> Vec<Seen> {
+        self.shared.state.lock().unwrap().seen.clone()
+    }
+
+    /// Forgets the requests so far.
+    pub fn clear_requests(&self) {
+        self.shared.state.lock().unwrap().seen.clear();
+    }
+}
+
+impl Drop for GitServer {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        let ended = self.thread.take().map(JoinHandle::join);
+        assert!(std::thread::panicking() || matches!(ended, Some(Ok(()))), "the Git server panicked");
+    }
+}
+
+impl Behaviour {
+    /// The answer instead of that of the repository; none if the request is served.
+    fn refuse(&mut self, request: &Seen, target: &str) -> Option<Response<Body>> {
+        let text = |status: StatusCode, words: &str| {
+            let answer = Response::builder().status(status).header(header::CONTENT_TYPE, "text/plain");
+            answer.body(Body::from(words.to_owned())).expect("an answer")
+        };
+        if let Some(server) = &self.redirect {
+            let answer = Response::builder().status(302).header(header::LOCATION, format!("{server}{target}"));
+            return Some(answer.body(Body::empty()).expect("an answer"));
+        }
+        if let Some((status, left)) = self.status.take() {
+            self.status = (left > 1).then(|| (status, left - 1));
+            return Some(text(StatusCode::from_u16(status).expect("a status"), &self.words));
+        }
+        let login = self.login.as_deref()?;
+        let [sent] = request.authorization.as_slice() else {
+            // A server refuses two logins, as it refuses none.
+            return Some(unauthorized(text(StatusCode::UNAUTHORIZED, "log in\n")));
+        };
+        let same = |a: &str, b: &str| {
+            let (a, b) = (a.split_once(' ').unwrap_or_default(), b.split_once(' ').unwrap_or_default());
+            a.0.eq_ignore_ascii_case(b.0) && a.1 == b.1
+        };
+        (!same(sent, login)).then(|| unauthorized(text(StatusCode::UNAUTHORIZED, "not accepted\n")))
+    }
+}
+
+fn unauthorized(mut answer: Response<Body>) -> Response<Body> {
+    answer.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Basic realm=\"git\""));
+    answer
+}
+
+async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
+    let values = parts.headers.get_all(header::AUTHORIZATION).iter();
+    let seen = Seen {
+        method: parts.method.to_string(),
+        path: target.strip_prefix(&format!("/{REPOSITORY}")).unwrap_or(&target).to_owned(),
+        authorization: values.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect(),
+        status: 0,
+    };
+    let body = to_bytes(body, usize::MAX).await.expect("the whole body");
+    let (number, refused, protocol_0) = {
+        let mut state = shared.state.lock().unwrap();
+        state.seen.push(seen.clone());
+        (state.seen.len() - 1, state.refuse(&seen, &target), state.protocol_0)
+    };
+    let answer = match refused {
+        Some(answer) => answer,
+        None => {
+            let root = shared.root.clone();
+            let run = move || backend::run(&root, &parts, &body, protocol_0);
+            tokio::task::spawn_blocking(run).await.expect("git http-backend")
+        }
+    };
+    // The log may have been cleared in the meantime.
+    if let Some(seen) = shared.state.lock().unwrap().seen.get_mut(number) {
+        seen.status = answer.status().as_u16();
+    }
+    answer
+}
+
+/// Runs Git, and panics if it fails.
+fn git(directory: &Path, arguments: &[&str]) -> String {
+    let mut command = Command::new("git");
+    backend::surroundings(&mut command, directory);
+    let run = command.arg("-C").arg(directory).args(arguments).output().expect("git");
+    assert!(run.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&run.stderr));
+    String::from_utf8_lossy(&run.stdout).trim_end_matches('\n').to_owned()
+}
+
+#[cfg(test)]
+mod tests;
