@@ -3,7 +3,7 @@
 mod append;
 mod directory;
 pub(super) mod disk;
-mod lines;
+pub(super) mod lines;
 mod log;
 mod mark;
 pub(super) mod open;

@@ -4,6 +4,8 @@
 mod export;
 #[cfg(all(feature = "file", unix))]
 mod file;
+#[cfg(all(feature = "git", unix))]
+mod git;
 mod journal;
 mod memory;
 #[cfg(any(all(feature = "file", unix), feature = "object-store"))]
@@ -22,6 +24,8 @@ mod url;
 pub use export::{ExportedLog, export, exports, verify_file};
 #[cfg(all(feature = "file", unix))]
 pub use file::FileLedger;
+#[cfg(all(feature = "git", unix))]
+pub use git::GitLedger;
 pub use journal::{ChannelLog, Snapshot, Term};
 pub use memory::MemoryLedger;
 #[cfg(feature = "object-store")]
@@ -114,6 +118,12 @@ pub trait Ledger: fmt::Debug + Send + Sync + 'static {
     /// The current time by the ledger's own clock, computed from its last answer; none, the default, if it has no
     /// clock. The deadlines of a move are compared with it: see `docs/internals/protocol.md`, *Clocks*.
     fn time(&self) -> Option<Timestamp> {
+        None
+    }
+
+    /// The time of the copy that this ledger reads, if it was opened to read a copy and not the ledger itself; none, the
+    /// default, if a read shows what is stored now.
+    fn as_of(&self) -> Option<Timestamp> {
         None
     }
 

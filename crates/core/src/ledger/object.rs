@@ -101,7 +101,7 @@ impl ObjectLedger {
             }
             #[cfg(not(any(feature = "s3", feature = "gcs", feature = "azure")))]
             Place::Bucket(_) => return Err(url.not_built_in()),
-            Place::Directory(_) | Place::Postgres(_) => {
+            Place::Directory(_) | Place::Postgres(_) | Place::Git(_) => {
                 let message = "an object ledger's URL begins with s3://, gs://, az:// or file://";
                 return Err(Error::new(ErrorKind::ConfigInvalid, message));
             }

@@ -1,8 +1,8 @@
 //! `LedgerUrl`: the address of a ledger, as people write it.
 
+pub(super) mod branch;
 pub(super) mod open;
 pub(super) mod place;
-#[cfg(all(feature = "git", unix))]
 pub(super) mod remote;
 #[cfg(test)]
 mod tests;
@@ -12,6 +12,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use self::branch::GitBranch;
 pub(super) use self::place::Place;
 use self::place::{SCHEMES, bad, bucket, database, decode, file, harmless, is_dsn, parts, whole};
 use crate::error::{Error, Result};
@@ -25,6 +26,10 @@ use crate::value::{Line, without_credentials};
 /// | `file:///srv/ledger` | the layout of an object store in a directory of this host: `ObjectLedger` |
 /// | `s3://bucket/prefix`, `gs://bucket/prefix`, `az://container/prefix` | an object store: `ObjectLedger` |
 /// | `postgres://user@host/database` | a PostgreSQL database: `PostgresLedger` |
+/// | `git+https://host/path`, `git+ssh://git@host/path`, `git+file:///path` | a branch of a Git repository: `GitLedger` |
+/// | `git` | the same in the repository of the CI's job (GitHub, Gitea, GitLab), else in `origin` of the working directory |
+///
+/// After a Git repository, `#branch` names another branch than `tagwarden`. A directory with the name `git` is `./git`.
 ///
 /// It is parsed once, and CONFIG_INVALID says what is wrong with it. It may hold a password. `Display`, `Debug` and
 /// serde leave out the password and every option of the query that is not known to be harmless; only
@@ -71,7 +76,7 @@ impl LedgerUrl {
     pub fn name(&self) -> Result<Line> {
         let name = match &self.place {
             Place::Directory(dir) => whole(dir)?.to_string_lossy().into_owned(),
-            _ => self.shown.clone(),
+            _ => self.resolved()?.shown,
         };
         name.parse().map_err(|e| bad(format!("{self}: an entry cannot name it: {e}")))
     }
@@ -80,16 +85,26 @@ impl LedgerUrl {
     /// compared. Two different names of one host are not recognised as the same place.
     pub fn is_same(&self, other: &LedgerUrl) -> bool {
         let key = |url: &LedgerUrl| {
+            let url = url.resolved().unwrap_or_else(|_| url.clone());
             let options = url.options.iter().filter(|(name, _)| WHERE.contains(&name.as_str())).cloned();
-            (url.scheme, url.place.key(), options.collect::<BTreeSet<_>>())
+            let options = options.collect::<BTreeSet<_>>();
+            (url.scheme, url.place.key(), options)
         };
         key(self) == key(other)
+    }
+
+    pub(super) fn git(scheme: &'static str, branch: GitBranch) -> Result<LedgerUrl> {
+        let shown = branch.shown();
+        // The message names the defect and its place, and does not contain the text.
+        shown.parse::<Line>().map_err(|e| bad(format!("{scheme}: {}", e.message())))?;
+        Ok(LedgerUrl { scheme, place: Place::Git(branch), options: Vec::new(), shown })
     }
 
     #[allow(dead_code, reason = "with every feature there is nothing to say")]
     pub(super) fn not_built_in(&self) -> Error {
         let scheme = self.scheme;
-        let feature = SCHEMES.iter().find(|(known, _)| *known == scheme).map_or("file", |(_, feature)| feature);
+        let feature = SCHEMES.iter().find(|(known, _)| *known == scheme).map(|(_, feature)| *feature);
+        let feature = feature.unwrap_or(if scheme == "git" { "git" } else { "file" });
         bad(format!("{scheme}:// is not built into this program: cargo install tagwarden-cli --features {feature}"))
     }
 
@@ -107,6 +122,9 @@ impl FromStr for LedgerUrl {
     fn from_str(text: &str) -> Result<LedgerUrl> {
         if text.is_empty() {
             return Err(bad("it is empty; give a directory or a URL".to_owned()));
+        }
+        if let Some(branch) = GitBranch::here(text) {
+            return LedgerUrl::git("git", branch?);
         }
         let known = |word: &str| match word.to_ascii_lowercase().as_str() {
             "postgresql" => Some("postgres"),
@@ -129,6 +147,9 @@ impl FromStr for LedgerUrl {
             };
         };
         let scheme = known(word).ok_or_else(|| unknown(word))?;
+        if scheme.starts_with("git+") {
+            return LedgerUrl::git(scheme, GitBranch::parse(scheme, rest)?);
+        }
         let (authority, path, query) = if scheme == "file" { file(rest)? } else { parts(scheme, rest)? };
         let (user, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
         let place = match scheme {
@@ -171,7 +192,7 @@ impl TryFrom<String> for LedgerUrl {
 
 fn unknown(word: &str) -> Error {
     // Show the word only if it looks like a scheme: it can be anything, even a part of a password.
-    let plain = !word.is_empty() && word.len() <= 16 && word.bytes().all(|b| b.is_ascii_alphanumeric());
+    let plain = !word.is_empty() && word.len() <= 16 && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+');
     let what = if plain { format!("no ledger is kept in {word}://") } else { "an unknown scheme".to_owned() };
     bad(format!("{what}; give a directory, {}", SCHEMES.map(|(scheme, _)| format!("{scheme}://")).join(", ")))
 }

@@ -1,10 +1,9 @@
 //! Appends to one log. Each takes the lock, and does one write and one sync.
 
 use std::io;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::disk::{DiskFile, FileMode};
+use super::disk::{DiskFile, FileMode, until};
 use super::lines;
 use super::log::{Known, Log};
 use super::mark::{End, Mark};
@@ -87,18 +86,10 @@ impl Log {
     /// Takes the lock, which is released when the file is closed. None if another process holds it at the deadline.
     fn acquire(&self, deadline: Instant) -> Result<Option<Box<dyn DiskFile>>> {
         let failed = |what: &'static str| move |e: io::Error| self.io(what, &self.lock, e);
-        let mut pause = Duration::from_micros(50);
-        loop {
+        until(deadline, || {
             let lock = self.dir.disk.open(&self.lock, FileMode::Create).map_err(failed("open"))?;
-            if lock.try_lock().map_err(failed("lock"))? {
-                return Ok(Some(lock));
-            }
-            if Instant::now() >= deadline {
-                return Ok(None);
-            }
-            thread::sleep(pause);
-            pause = (pause * 2).min(Duration::from_millis(2));
-        }
+            Ok(lock.try_lock().map_err(failed("lock"))?.then_some(lock))
+        })
     }
 
     /// Repairs the log under its lock: afterwards all of it is complete lines and synced, and the mark records this.

@@ -5,6 +5,10 @@ use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::OnceLock;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::error::Result;
 
 /// The mode in which a file is opened. A symbolic link, or anything but a regular file, is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +59,22 @@ pub(in crate::ledger) trait DiskFile: std::fmt::Debug + Send + Sync {
     /// Takes the exclusive lock on the file; false if another process holds it, or if the file was removed or replaced:
     /// another process may then have the lock on a new file of that name.
     fn try_lock(&self) -> io::Result<bool>;
+}
+
+/// The result of `attempt` as soon as there is one. None if there is none at the deadline.
+pub(in crate::ledger) fn until<T>(
+    deadline: Instant,
+    mut attempt: impl FnMut() -> Result<Option<T>>,
+) -> Result<Option<T>> {
+    let mut pause = Duration::from_micros(50);
+    loop {
+        let result = attempt()?;
+        if result.is_some() || Instant::now() >= deadline {
+            return Ok(result);
+        }
+        thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(2));
+    }
 }
 
 /// The file system of this host.

@@ -15,12 +15,12 @@ const SECTOR: usize = 512;
 ///
 /// Keys are sorted, so an entry of version 1 ends in `,"seq":N,"v":1}`. No string can contain that text, because a
 /// quote in a string is escaped. Every other entry is parsed completely.
-pub(super) fn seq_of(line: &[u8]) -> Option<u64> {
+pub(in crate::ledger) fn seq_of(line: &[u8]) -> Option<u64> {
     fast_seq(line).or_else(|| Some(parse(line)?.seq))
 }
 
 /// The channel in an entry; none if there is none.
-pub(super) fn channel_of(line: &[u8]) -> Option<Channel> {
+pub(in crate::ledger) fn channel_of(line: &[u8]) -> Option<Channel> {
     parse(line)?.channel.parse().ok()
 }
 
@@ -58,7 +58,7 @@ pub(super) fn is_torn(line: &[u8], offset: u64) -> bool {
 
 /// The reason why the line cannot be the entry at position `seq`; none if it can be. All other rules are checked when
 /// the entry is applied.
-pub(super) fn defect(line: &[u8], seq: u64) -> Option<Defect> {
+pub(in crate::ledger) fn defect(line: &[u8], seq: u64) -> Option<Defect> {
     let defect = |code, why| Some(Defect { seq, code, why });
     if line.is_empty() {
         return defect(DefectCode::NotJson, "an empty line".to_owned());

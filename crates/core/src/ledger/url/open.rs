@@ -42,13 +42,37 @@ impl LedgerUrl {
             Place::Postgres(_) => Ok(Arc::new(crate::ledger::PostgresLedger::at(self, access).await?)),
             #[cfg(feature = "object-store")]
             Place::File(_) | Place::Bucket(_) => Ok(Arc::new(crate::ledger::ObjectLedger::at(self, access).await?)),
-            #[cfg(not(all(feature = "postgres", feature = "object-store")))]
+            #[cfg(all(feature = "git", unix))]
+            Place::Git(_) => Ok(Arc::new(crate::ledger::GitLedger::at(self, access).await?)),
+            #[cfg(not(all(feature = "postgres", feature = "object-store", feature = "git", unix)))]
             _ => Err(self.not_built_in()),
         }
     }
 
-    /// Creates the directory, or the tables in the database. May be called again. The bucket of an object store is not
-    /// created; instead this checks that the store can keep a ledger.
+    /// Opens the ledger to be read only, and from what this machine has of it, if the ledger keeps a copy here: a Git
+    /// branch is not fetched, and [`Ledger::as_of`] says when it was. Every other ledger is opened with
+    /// [`OpenMode::Read`].
+    ///
+    /// LEDGER_ABSENT if there is no copy; other errors as in [`LedgerUrl::open`].
+    pub async fn open_offline(&self) -> Result<Arc<dyn Ledger>> {
+        match &self.place {
+            #[cfg(all(feature = "git", unix))]
+            Place::Git(_) => Ok(Arc::new(crate::ledger::GitLedger::at(self, OpenMode::Read).await?.offline())),
+            _ => self.open(OpenMode::Read).await,
+        }
+    }
+
+    /// The same address, with the repository that `git` means in this process.
+    pub(super) fn resolved(&self) -> Result<LedgerUrl> {
+        match &self.place {
+            #[cfg(all(feature = "git", unix))]
+            Place::Git(branch) => crate::ledger::git::resolve(branch),
+            _ => Ok(self.clone()),
+        }
+    }
+
+    /// Creates the directory, the tables in the database, or the branch of a Git repository with its `README.md`. May be
+    /// called again. The bucket of an object store is not created; instead this checks that the store can keep a ledger.
     ///
     /// Errors as in [`LedgerUrl::open`] with [`OpenMode::Write`], and LEDGER_DENIED if the credentials may not write.
     pub async fn init(&self) -> Result<()> {
@@ -59,6 +83,8 @@ impl LedgerUrl {
             Place::File(_) | Place::Bucket(_) => {
                 crate::ledger::ObjectLedger::at(self, OpenMode::Write).await?.probe().await
             }
+            #[cfg(all(feature = "git", unix))]
+            Place::Git(_) => crate::ledger::GitLedger::at(self, OpenMode::Write).await?.start().await,
             _ => self.open(OpenMode::Write).await.map(|_| ()),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::branch::GitBranch;
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::public;
 
@@ -14,6 +15,7 @@ pub(in crate::ledger) enum Place {
     File(PathBuf),
     Bucket(Bucket),
     Postgres(Database),
+    Git(GitBranch),
 }
 
 /// A bucket or container, and the prefix of the ledger in it.
@@ -33,8 +35,17 @@ pub(in crate::ledger) struct Database {
 }
 
 /// The schemes, and the Cargo feature that each one needs.
-pub(super) const SCHEMES: [(&str, &str); 5] =
-    [("file", "object-store"), ("s3", "s3"), ("gs", "gcs"), ("az", "azure"), ("postgres", "postgres")];
+pub(super) const SCHEMES: [(&str, &str); 9] = [
+    ("file", "object-store"),
+    ("s3", "s3"),
+    ("gs", "gcs"),
+    ("az", "azure"),
+    ("postgres", "postgres"),
+    ("git+https", "git"),
+    ("git+http", "git"),
+    ("git+ssh", "git"),
+    ("git+file", "git"),
+];
 
 /// The options of an object store.
 pub(in crate::ledger) const STORE_OPTIONS: [&str; 6] =
@@ -59,6 +70,7 @@ impl Place {
                 let hosts: Vec<String> = database.hosts.iter().map(host).collect();
                 format!("{}/{:?}", hosts.join(","), database.name)
             }
+            Place::Git(branch) => branch.key(),
         }
     }
 }

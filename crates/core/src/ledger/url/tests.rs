@@ -43,7 +43,8 @@ fn errors_say_what_and_what_to_write() {
         ("", "ledger: it is empty; give a directory or a URL"),
         (
             "redis://cache/0",
-            "ledger: no ledger is kept in redis://; give a directory, file://, s3://, gs://, az://, postgres://",
+            "ledger: no ledger is kept in redis://; give a directory, file://, s3://, gs://, az://, postgres://, \
+             git+https://, git+http://, git+ssh://, git+file://",
         ),
         ("postgres:host/db", "ledger: write postgres://"),
         (
@@ -141,6 +142,7 @@ async fn what_is_not_built_in_says_how_to_get_it() {
         ("gs://b", "gcs", cfg!(feature = "gcs")),
         ("az://b", "azure", cfg!(feature = "azure")),
         ("postgres://h/d", "postgres", cfg!(feature = "postgres")),
+        ("git+https://h/d", "git", cfg!(feature = "git")),
     ] {
         let url = url(text);
         let want = format!("{}:// is not built into this program", text.split_once("://").unwrap().0);
@@ -153,6 +155,57 @@ async fn what_is_not_built_in_says_how_to_get_it() {
                 assert!(error.to_string().ends_with(&want), "{error}");
             }
         }
+    }
+}
+
+#[test]
+fn git_branch_is_named_by_its_repository() {
+    for (text, want) in [
+        ("git", "git"),
+        ("git#audit", "git#audit"),
+        ("git+https://github.com/acme/shop", "git+https://github.com/acme/shop"),
+        ("git+https://github.com/acme/shop#tagwarden", "git+https://github.com/acme/shop"),
+        ("GIT+HTTPS://ci:c4n4ry@GitHub.com/acme/shop#team/audit", "git+https://github.com/acme/shop#team/audit"),
+        ("git+https://c4n4ry@github.com/acme/shop", "git+https://github.com/acme/shop"),
+        ("git+ssh://git@github.com/acme/shop", "git+ssh://git@github.com/acme/shop"),
+        ("git+file:///srv/ledger.git#x", "git+file:///srv/ledger.git#x"),
+        ("git+http://127.0.0.1:80/x.git", "git+http://127.0.0.1:80/x.git"),
+    ] {
+        let url = url(text);
+        assert_eq!(url.to_string(), want);
+        assert_eq!(want.parse::<LedgerUrl>().unwrap().to_string(), want);
+        assert!(!format!("{url:?}").contains("c4n4ry"));
+    }
+    for directory in ["./git", "git/ledger", "gitea", "git.d", "git@github.com:acme/shop"] {
+        assert_eq!(url(directory).within(Path::new("/home")).to_string(), format!("/home/{directory}"));
+    }
+    for text in
+        ["git#", "git#a b", "git#-a", "git#a..b", "git+file:///x#a.lock", "git+file:///x#/a", "git+file:///x#a@{1}"]
+    {
+        let error = text.parse::<LedgerUrl>().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConfigInvalid, "{text}: {error}");
+    }
+    for text in [
+        "git+https://u:c4n4#c4n4ry@h/x",
+        "git+https://u:c4n4/c4n4ry@h/x",
+        "git+https://u:c4n4?c4n4ry@h/x",
+        "git+https:c4n4ry",
+    ] {
+        let error = text.parse::<LedgerUrl>().unwrap_err();
+        assert!(!format!("{error:?}").contains("c4n4ry"), "{error:?}");
+    }
+}
+
+#[test]
+fn git_branch_is_the_same_for_every_user_and_way() {
+    let one = url("git+https://github.com/acme/shop");
+    for same in ["git+https://u:p@GitHub.com/acme/shop.git", "git+https://github.com/acme/shop/#tagwarden"] {
+        assert!(one.is_same(&url(same)), "{same}");
+    }
+    for other in
+        ["git+https://github.com/acme/shop#audit", "git+https://github.com/acme/other", "git+file:///acme/shop"]
+    {
+        assert!(!one.is_same(&url(other)), "{other}");
     }
 }
 

@@ -1,0 +1,417 @@
+//! `Branch`: the branch on the server, its copy in the cache, and the calls of git between them.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::address::{Address, SHORT};
+use super::cache::{Cache, TIP};
+use super::command::{Git, Output};
+use super::credential::{self, Credential};
+use super::refusal::{At, Call, Fault, Said};
+use super::tree::{self, Object};
+use crate::backoff::Backoff;
+use crate::error::{Error, ErrorKind, Result};
+use crate::ledger::file::disk::DiskFile;
+use crate::secret::Secret;
+
+/// The longest time of a call of git that asks the server, unless [`super::GitLedger::timeout`] sets another.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The number of times that the tip is fetched before its error is reported.
+const TRIES: u32 = 3;
+
+/// The pauses between two fetches after an error that may pass.
+pub(super) const BACKOFF: Backoff = Backoff { first: Duration::from_millis(100), longest: Duration::from_secs(2) };
+
+/// The ref of the tip after a forced push.
+const FORCED: &str = "refs/tagwarden/forced";
+
+/// The result of a call of git.
+pub(super) type Attempt<T> = Result<T, Trouble>;
+
+/// The reason why something did not succeed.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// Git or the server refused, or the cache is broken.
+    Fault(Fault),
+    /// Everything else.
+    Error(Error),
+}
+
+impl From<Fault> for Trouble {
+    fn from(fault: Fault) -> Trouble {
+        Trouble::Fault(fault)
+    }
+}
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Trouble {
+        Trouble::Error(error)
+    }
+}
+
+/// The branch of a ledger.
+#[derive(Debug)]
+pub(super) struct Branch {
+    pub(super) address: Address,
+    pub(super) cache: Cache,
+    /// The token that the caller gave.
+    pub(super) token: Option<Secret>,
+    pub(super) timeout: Duration,
+    /// True if only the cache is read.
+    pub(super) is_offline: bool,
+    /// True after the server did not give an object that it had left out: then nothing is left out any more.
+    takes_all: AtomicBool,
+    credential: OnceLock<Option<Credential>>,
+    /// True if SSH is started with its own settings alone.
+    has_plain_ssh: OnceLock<bool>,
+}
+
+impl Branch {
+    pub(super) fn new(address: Address, cache: Cache) -> Branch {
+        Branch {
+            address,
+            cache,
+            token: None,
+            timeout: TIMEOUT,
+            is_offline: false,
+            takes_all: AtomicBool::new(false),
+            credential: OnceLock::new(),
+            has_plain_ssh: OnceLock::new(),
+        }
+    }
+
+    /// The same branch, with nothing known of it.
+    pub(super) fn anew(&self) -> Branch {
+        let Branch { address, cache, token, timeout, is_offline, .. } = self;
+        let anew = Branch::new(address.clone(), cache.clone());
+        Branch { token: token.clone(), timeout: *timeout, is_offline: *is_offline, ..anew }
+    }
+
+    /// Waits for the turn among the processes of this host.
+    pub(super) fn turn(&self) -> Result<Box<dyn DiskFile>> {
+        self.cache.make()?;
+        self.cache.turn(Instant::now() + 2 * self.timeout)
+    }
+
+    /// The commit at the tip of the branch now; none if the server has no such branch. With the turn.
+    ///
+    /// Costs two requests over HTTP, three if the tip moved or was never read. LEDGER_TRUNCATED if there was a branch
+    /// before, and LEDGER_FORKED if it was forced back.
+    pub(super) fn fetch(&self) -> Result<Option<String>> {
+        let (mut tries, mut is_renewed) = (1, false);
+        loop {
+            match self.try_fetch() {
+                Ok(tip) => {
+                    self.cache.see_tip(&tip)?;
+                    return Ok(Some(tip));
+                }
+                Err(Trouble::Fault(Fault::NoBranch)) => return self.no_branch(),
+                Err(Trouble::Fault(Fault::Forced)) => return Err(self.forced()),
+                Err(Trouble::Fault(Fault::Cache(_))) if !is_renewed => {
+                    is_renewed = true;
+                    self.cache.clear()?;
+                }
+                // The server has no filters, or it does not give the objects that it left out.
+                Err(Trouble::Fault(Fault::NoFilter(_))) if !self.takes_all.swap(true, Ordering::Relaxed) => {
+                    self.cache.clear()?;
+                }
+                Err(Trouble::Fault(Fault::Unclear(_))) if tries < TRIES => {
+                    thread::sleep(BACKOFF.pause(tries));
+                    tries += 1;
+                }
+                Err(trouble) => return Err(self.error(trouble, "read the branch")),
+            }
+        }
+    }
+
+    fn try_fetch(&self) -> Attempt<String> {
+        if self.cache.is_large() {
+            self.cache.clear()?;
+        }
+        self.cache.remove_locks();
+        self.make_repository("sha1")?;
+        let is_cold = self.cache.tip()?.is_none();
+        let how: &[&str] = match (is_cold, self.takes_all.load(Ordering::Relaxed)) {
+            (true, false) => &["--depth=1", "--filter=blob:none"],
+            (true, true) => &["--depth=1"],
+            // With the filter of the first fetch, each new entry would be a fetch of its own.
+            (false, _) => &["--no-filter"],
+        };
+        let output = self.fetch_ref(how, &format!("{}:{TIP}", self.address.head()))?;
+        let said = said(&output);
+        if said.err.contains("mismatched algorithms") && is_cold {
+            self.cache.clear()?;
+            self.make_repository("sha256")?;
+            let output = self.fetch_ref(how, &format!("{}:{TIP}", self.address.head()))?;
+            self.check(Call::Fetch, &output)?;
+        } else {
+            self.check(Call::Fetch, &output)?;
+        }
+        self.cache.tip()?.ok_or_else(|| Fault::Cache("the ref of the tip is not there".to_owned()).into())
+    }
+
+    fn fetch_ref(&self, how: &[&str], refspec: &str) -> Attempt<Output> {
+        let git = self.git(self.timeout)?.args(["fetch", "--no-tags", "--no-write-fetch-head"]).args(how);
+        Ok(git.args([self.address.remote.url.as_str(), refspec]).run()?)
+    }
+
+    /// Makes the repository of the cache if there is none.
+    fn make_repository(&self, format: &str) -> Attempt<()> {
+        let (repository, anew) = (self.cache.repository(), self.cache.dir().join("repository.new"));
+        if repository.join("HEAD").exists() {
+            return Ok(());
+        }
+        self.cache.clear()?;
+        let made = Git::outside(self.cache.dir(), SHORT)
+            .args(["init", "--quiet", "--bare", "--template=", &format!("--object-format={format}")])
+            .args([anew.as_os_str()])
+            .run()?;
+        self.check(Call::Fetch, &made)?;
+        // A repository that was half made has another name.
+        std::fs::rename(&anew, &repository).map_err(|e| self.cache.io("make the repository", e))?;
+        Ok(())
+    }
+
+    /// The answer if the server has no such branch.
+    fn no_branch(&self) -> Result<Option<String>> {
+        let seen = self.cache.seen_tip()?;
+        if self.cache.tip()?.is_none() && seen.is_none() {
+            return Ok(None);
+        }
+        let Address { place, branch, .. } = &self.address;
+        let seen = seen.map_or(String::new(), |(tip, at)| format!(", and was at {tip} when it was read at {at}"));
+        let message = format!(
+            "{place}: the branch {branch} is gone{seen}: someone has deleted or renamed it. Restore it from a clone; if it \
+             is meant to begin anew, remove {}",
+            self.cache.dir().display()
+        );
+        Err(Error::new(ErrorKind::LedgerTruncated, message))
+    }
+
+    /// LEDGER_FORKED: the branch has another history than before.
+    fn forced(&self) -> Error {
+        // The commit is fetched for the message, and for the comparison of the logs.
+        let fetched = self.fetch_ref(&["--no-filter"], &format!("+{}:{FORCED}", self.address.head()));
+        let now = fetched.ok().filter(Output::is_ok).and_then(|_| self.forced_tip()).unwrap_or_default();
+        let before = self.cache.tip().ok().flatten().unwrap_or_default();
+        let Address { place, branch, .. } = &self.address;
+        let (repository, dir) = (self.cache.repository(), self.cache.dir());
+        let message = format!(
+            "{place}: the branch {branch} was forced from {before} to {now}, which does not contain it: entries that were \
+             read before may be gone. To restore it: git --git-dir={} push --force-with-lease={branch}:{now} {} \
+             {before}:refs/heads/{branch}. If the new history is the right one, remove {}",
+            repository.display(),
+            self.address.remote.url,
+            dir.display()
+        );
+        Error::new(ErrorKind::LedgerForked, message)
+    }
+
+    /// The tip that a forced push left, as far as [`Branch::forced`] could fetch it.
+    pub(super) fn forced_tip(&self) -> Option<String> {
+        let text = std::fs::read_to_string(self.cache.repository().join(FORCED)).ok()?;
+        Some(text.trim().to_owned())
+    }
+
+    /// The objects of these names (`<commit>:<path>` or ids), none for a name that is no object. A blob that is not in
+    /// the cache is fetched.
+    pub(super) fn objects(&self, names: &[String]) -> Attempt<Vec<Option<Object>>> {
+        let git = self.git(self.timeout)?.args(["cat-file", "--batch"]);
+        let output = git.input(names.iter().map(|name| format!("{name}\n")).collect::<String>()).run()?;
+        self.check(Call::Fetch, &output)?;
+        let found = tree::objects(&output.out, names.len());
+        found.ok_or_else(|| Fault::Cache("git cat-file gave no answer for some objects".to_owned()).into())
+    }
+
+    /// The objects at these paths in the commit `tip`, none where there is none.
+    pub(super) fn objects_at(
+        &self,
+        tip: &str,
+        paths: impl IntoIterator<Item = String>,
+    ) -> Attempt<Vec<Option<Object>>> {
+        let paths = paths.into_iter().map(|path| format!("{tip}:{path}"));
+        // Without the commit, every path would be missing.
+        let mut found = self.objects(&std::iter::once(tip.to_owned()).chain(paths).collect::<Vec<_>>())?;
+        match found.first() {
+            Some(Some(_)) => Ok(found.split_off(1)),
+            _ => Err(Fault::Cache(format!("it does not have the commit {tip}")).into()),
+        }
+    }
+
+    /// Fetches the blobs of this tree that are not in the cache, with one request for all of them.
+    pub(super) fn fetch_blobs(&self, tree: &str, wanted: &[&str]) -> Attempt<()> {
+        let listed = self.local(&["rev-list", "--objects", "--missing=print", "--no-walk", tree], None)?;
+        let listed = String::from_utf8_lossy(&listed).into_owned();
+        let missing = listed.lines().filter_map(|line| line.strip_prefix('?')).filter(|id| wanted.contains(id));
+        let missing: String = missing.map(|id| format!("{id}\n")).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        // A long log can take longer than a request.
+        // If the server heard what is here, it would leave out what belongs to it.
+        let git = self.git(10 * self.timeout)?.args(["-c", "fetch.negotiationAlgorithm=noop"]);
+        let git = git.args(["fetch", "--no-tags", "--no-write-fetch-head"]);
+        let git =
+            git.args(["--filter=blob:none", "--recurse-submodules=no", "--stdin", self.address.remote.url.as_str()]);
+        self.check(Call::Fetch, &git.input(missing).run()?)
+    }
+
+    /// The names of all files at `tip`.
+    pub(super) fn files(&self, tip: &str) -> Attempt<Vec<String>> {
+        let listed = self.local(&["ls-tree", "-r", "-z", "--name-only", "--full-tree", tip], None)?;
+        Ok(listed.split(|byte| *byte == 0).filter_map(|name| String::from_utf8(name.to_owned()).ok()).collect())
+    }
+
+    /// The output of a call that asks no server. If it fails, the cache is broken.
+    pub(super) fn local(&self, arguments: &[&str], input: Option<Vec<u8>>) -> Attempt<Vec<u8>> {
+        self.local_with(&[], arguments, input)
+    }
+
+    /// As [`Branch::local`], with variables of the environment.
+    pub(super) fn local_with(
+        &self,
+        variables: &[(String, String)],
+        arguments: &[&str],
+        input: Option<Vec<u8>>,
+    ) -> Attempt<Vec<u8>> {
+        let mut git = self.git(self.timeout)?.variables(variables).args(arguments);
+        if let Some(input) = input {
+            git = git.input(input);
+        }
+        let output = git.run()?;
+        match output.is_ok() {
+            true => Ok(output.out),
+            false => Err(Fault::Cache(self.words(&output)).into()),
+        }
+    }
+
+    /// Pushes `commit`, if the branch on the server still is at `base`; none if there must be no branch.
+    pub(super) fn push(&self, base: Option<&str>, commit: &str) -> Attempt<Output> {
+        self.push_with(base, commit, &[])
+    }
+
+    /// As [`Branch::push`], but nothing is written.
+    pub(super) fn try_push(&self, base: Option<&str>, commit: &str) -> Attempt<Output> {
+        self.push_with(base, commit, &["--dry-run"])
+    }
+
+    fn push_with(&self, base: Option<&str>, commit: &str, how: &[&str]) -> Attempt<Output> {
+        let head = self.address.head();
+        let lease = format!("--force-with-lease={head}:{}", base.unwrap_or_default());
+        let mut git = self.git(self.timeout)?.args(["push", "--porcelain", lease.as_str()]).args(how);
+        if self.address.remote.url.starts_with("file://") {
+            git = git.args(["--receive-pack=git -c core.fsync=all receive-pack"]);
+        }
+        Ok(git.args([self.address.remote.url.clone(), format!("{commit}:{head}")]).run()?)
+    }
+
+    /// Makes the cache anew after `fault`. False if that does not help against it.
+    pub(super) fn renew(&self, fault: &Fault) -> Result<bool> {
+        let helps = match fault {
+            Fault::Cache(_) => true,
+            Fault::NoFilter(_) => !self.takes_all.swap(true, Ordering::Relaxed),
+            _ => false,
+        };
+        if helps && !self.is_offline {
+            self.cache.clear()?;
+        }
+        Ok(helps && !self.is_offline)
+    }
+
+    /// Notes that the branch is at `commit`, after this process pushed it.
+    pub(super) fn moved(&self, commit: &str) -> Attempt<()> {
+        self.local(&["update-ref", TIP, commit], None)?;
+        self.cache.see_tip(commit)?;
+        Ok(())
+    }
+
+    /// The meaning of a call that did not succeed.
+    pub(super) fn check(&self, call: Call, output: &Output) -> Attempt<()> {
+        if output.is_ok() {
+            return Ok(());
+        }
+        if !output.in_time {
+            let seconds = self.timeout.as_secs_f64();
+            return Err(Fault::Unclear(format!("no answer within {seconds} s")).into());
+        }
+        Err(Fault::of(call, &said(output), &self.at()).into())
+    }
+
+    /// The words of git and the server.
+    fn words(&self, output: &Output) -> String {
+        super::refusal::shown(&said(output), self.at().credential)
+    }
+
+    fn at(&self) -> At<'_> {
+        let Address { place, remote, branch, ci } = &self.address;
+        let credential = self.credential.get().and_then(Option::as_ref);
+        At { place, remote: &remote.url, branch, credential, ci: ci.as_deref() }
+    }
+
+    /// The error of the operation `what`.
+    pub(super) fn error(&self, trouble: Trouble, what: &str) -> Error {
+        match trouble {
+            Trouble::Fault(fault) => fault.into_error(what, &self.at()),
+            Trouble::Error(error) => error,
+        }
+    }
+
+    /// A call of git in the repository of the cache, with the credential for the server.
+    fn git(&self, limit: Duration) -> Attempt<Git> {
+        let repository = self.cache.repository();
+        if !repository.join("HEAD").exists() {
+            return Err(Fault::Cache("it has no repository".to_owned()).into());
+        }
+        let git = Git::within(&repository, limit);
+        if self.is_offline {
+            // An object that is not in the cache must not be fetched.
+            return Ok(git.variable("GIT_ALLOW_PROTOCOL", "none"));
+        }
+        let remote = &self.address.remote;
+        let credential = self.credential()?;
+        let env = |name: &str| std::env::var(name).ok();
+        let settings = credential::appended(&env, &credential::settings(remote, credential))?;
+        let others = credential::environment(credential).iter();
+        let others: Vec<_> = others.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let git = git.variables(&settings).variables(&others);
+        // SSH would ask a person for a password, on the terminal of the process.
+        Ok(if self.has_plain_ssh() { git.variable("GIT_SSH_COMMAND", "ssh -o BatchMode=yes") } else { git })
+    }
+
+    /// True if the remote is reached by SSH, and the user did not say how to start it.
+    fn has_plain_ssh(&self) -> bool {
+        let remote = &self.address.remote;
+        if remote.is_web() || remote.url.starts_with("file://") {
+            return false;
+        }
+        *self.has_plain_ssh.get_or_init(|| {
+            let is_set = |name| std::env::var_os(name).is_some();
+            let asked = || Git::asked(SHORT).args(["config", "core.sshCommand"]).run();
+            !is_set("GIT_SSH_COMMAND") && !is_set("GIT_SSH") && asked().is_ok_and(|said| said.text().is_empty())
+        })
+    }
+
+    /// The credential for the server; none if git finds one itself. It is found once.
+    fn credential(&self) -> Result<Option<&Credential>> {
+        if self.credential.get().is_none() {
+            let asked = || {
+                let question = ["config", "--get-urlmatch", "http.extraheader", self.address.remote.url.as_str()];
+                let answer = Git::asked(SHORT).args(question).run().ok()?;
+                Some(answer.text()).filter(|text| answer.is_ok() && !text.is_empty())
+            };
+            let env = |name: &str| std::env::var(name).ok();
+            let found = Credential::find(&self.address.remote, self.token.as_ref(), &env, &asked)?;
+            let _ = self.credential.set(found);
+        }
+        Ok(self.credential.get().and_then(Option::as_ref))
+    }
+}
+
+/// What git said, as text.
+fn said(output: &Output) -> Said {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Said { code: output.code, out: text(&output.out), err: text(&output.err) }
+}
