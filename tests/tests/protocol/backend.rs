@@ -4,15 +4,16 @@
 
 mod elsewhere;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, OnceLock};
 
-use tagwarden::ledger::{FileLedger, Ledger, MemoryLedger, ObjectLedger, OpenMode, PostgresLedger};
+use tagwarden::ledger::{FileLedger, GitLedger, Ledger, MemoryLedger, ObjectLedger, OpenMode, PostgresLedger};
 use tagwarden::{Channel, Result};
 use tagwarden_tests::azurite::{self, Azurite};
 use tagwarden_tests::docker_registry::Transport;
 use tagwarden_tests::gcs::Gcs;
+use tagwarden_tests::git_http::GitServer;
 use tagwarden_tests::moto::Moto;
 use tagwarden_tests::postgres::Postgres;
 use tagwarden_tests::proxy::Proxy;
@@ -32,6 +33,10 @@ pub enum Backend {
     S3,
     Azure,
     Gcs,
+    /// A branch of a repository in a directory.
+    Git,
+    /// A branch of a repository behind the HTTP backend of Git.
+    GitHttp,
 }
 
 /// The backends that need no engine. A test with many small worlds runs on each of them.
@@ -42,6 +47,8 @@ pub struct Place {
     backend: Backend,
     url: String,
     memory: Arc<MemoryLedger>,
+    /// The directory of the caches of Git, for this process and its children.
+    caches: Option<Arc<TempDir>>,
     engine: Engine,
 }
 
@@ -53,6 +60,7 @@ enum Engine {
     S3(Moto),
     Azure(Azurite),
     Gcs(Gcs),
+    Git(GitServer),
 }
 
 /// The environment variable with the place's URL, for a test that runs again with the credentials of its place.
@@ -128,12 +136,24 @@ impl Place {
                 let gcs = Gcs::start();
                 (gcs.url("team/ledger"), Engine::Gcs(gcs))
             }
+            Backend::Git => {
+                let dir = tempfile::tempdir().unwrap();
+                let made = Command::new("git").args(["init", "--quiet", "--bare"]).arg(dir.path()).status().unwrap();
+                assert!(made.success());
+                (format!("git+file://{}", dir.path().display()), Engine::Directory(dir))
+            }
+            Backend::GitHttp => {
+                let server = GitServer::start();
+                (server.ledger(), Engine::Git(server))
+            }
         };
         Some(Place::at(backend, url, engine))
     }
 
     fn at(backend: Backend, url: String, engine: Engine) -> Place {
-        Place { backend, url, memory: Arc::default(), engine }
+        let is_git = matches!(backend, Backend::Git | Backend::GitHttp);
+        let caches = is_git.then(|| Arc::new(tempfile::tempdir().unwrap()));
+        Place { backend, url, memory: Arc::default(), caches, engine }
     }
 
     pub fn backend(&self) -> Backend {
@@ -148,7 +168,11 @@ impl Place {
 
     /// A proxy in front of the engine, and this place as seen through the proxy.
     pub fn proxied(&self) -> (Proxy, Place) {
-        let before = if self.backend == Backend::Postgres { "@" } else { "endpoint=http://" };
+        let before = match self.backend {
+            Backend::Postgres => "@",
+            Backend::GitHttp => "git+http://",
+            _ => "endpoint=http://",
+        };
         let (_, rest) = self.url.split_once(before).expect("an engine with a host");
         let host = rest.split(['/', '&']).next().unwrap();
         let proxy = if self.backend == Backend::Postgres { Proxy::tcp(host) } else { Proxy::http(host) };
@@ -156,10 +180,20 @@ impl Place {
         (proxy, Place::at(self.backend, url, Engine::None))
     }
 
+    /// The environment of another process that opens the ledger.
+    pub fn environment(&self) -> Option<(&'static str, PathBuf)> {
+        Some(("XDG_CACHE_HOME", self.caches.as_ref()?.path().to_owned()))
+    }
+
     /// The ledger, newly opened as by another process.
     pub fn open(&self) -> Arc<dyn Ledger> {
         match self.backend {
             Backend::Memory => Arc::clone(&self.memory) as Arc<dyn Ledger>,
+            Backend::Git | Backend::GitHttp => {
+                let ledger = outside(GitLedger::open(self.url(), OpenMode::Write)).unwrap();
+                let caches = self.caches.as_ref().expect("it has caches");
+                Arc::new(ledger.cache(caches.path().join("tagwarden")))
+            }
             _ => open(self.url()).unwrap_or_else(|error| panic!("{:?}: {error:?}", self.backend)),
         }
     }
@@ -176,6 +210,7 @@ impl Place {
 /// The ledger at a URL.
 pub fn open(url: &str) -> Result<Arc<dyn Ledger>> {
     Ok(match url.split_once("://") {
+        Some((scheme, _)) if scheme.starts_with("git+") => Arc::new(outside(GitLedger::open(url, OpenMode::Write))?),
         Some(("postgres", _)) => Arc::new(outside(PostgresLedger::open(url, OpenMode::Write))?),
         Some(_) => Arc::new(outside(ObjectLedger::open(url, OpenMode::Write))?),
         None => Arc::new(FileLedger::open(url)?),

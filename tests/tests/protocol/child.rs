@@ -47,6 +47,7 @@ pub fn start(what: &str, repository: &Repository, place: &Place, rest: &str) -> 
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "child::child", "--ignored", "--nocapture", "--quiet"])
         .env(WORK, format!("{what}\n{repository}\n{}\n{rest}", place.url()))
+        .envs(place.environment())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .spawn()

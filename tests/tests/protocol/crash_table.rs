@@ -204,3 +204,15 @@ fn every_row_in_azure() {
 fn every_row_in_gcs() {
     on(Backend::Gcs, "crash_table::every_row_in_gcs", |place| paused(table(place, &JOBS)));
 }
+
+#[test]
+fn every_row_in_a_git_branch() {
+    on(Backend::Git, "crash_table::every_row_in_a_git_branch", |place| paused(table(place, &[Job::Promote])));
+}
+
+#[test]
+fn every_row_in_a_git_branch_over_http() {
+    on(Backend::GitHttp, "crash_table::every_row_in_a_git_branch_over_http", |place| {
+        paused(table(place, &[Job::Promote]))
+    });
+}

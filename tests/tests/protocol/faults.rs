@@ -141,3 +141,8 @@ fn at_every_call_in_azure() {
 fn at_every_call_in_gcs() {
     on(Backend::Gcs, "faults::at_every_call_in_gcs", |place| paused(every_call(place, &JOBS)));
 }
+
+#[test]
+fn at_every_call_in_a_git_branch() {
+    on(Backend::Git, "faults::at_every_call_in_a_git_branch", |place| paused(every_call(place, &[Job::Promote])));
+}

@@ -104,3 +104,13 @@ fn on_azure() {
 fn on_gcs() {
     on(Backend::Gcs, "kills::on_gcs", |place| real_time(killed_at_any_call(place)));
 }
+
+#[test]
+fn in_a_git_branch() {
+    on(Backend::Git, "kills::in_a_git_branch", |place| real_time(killed_at_any_call(place)));
+}
+
+#[test]
+fn in_a_git_branch_over_http() {
+    on(Backend::GitHttp, "kills::in_a_git_branch_over_http", |place| real_time(killed_at_any_call(place)));
+}

@@ -97,3 +97,8 @@ fn on_azure() {
 fn on_gcs() {
     on(Backend::Gcs, "lossy::on_gcs", |place| real_time(every_move_is_recorded_once(place)));
 }
+
+#[test]
+fn in_a_git_branch() {
+    on(Backend::GitHttp, "lossy::in_a_git_branch", |place| real_time(every_move_is_recorded_once(place)));
+}

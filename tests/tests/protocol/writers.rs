@@ -22,6 +22,9 @@ const EACH: u64 = 20;
 /// a position needs several requests for its entry.
 const EACH_ON_AN_EMULATOR: u64 = 25;
 
+/// The limit for eight processes in a Git branch, which takes some ten entries a second. Each lost push costs a fetch.
+const EACH_IN_A_GIT_BRANCH: u64 = 5;
+
 fn each() -> u64 {
     number_of("TAGWARDEN_WRITES").unwrap_or(EACH)
 }
@@ -243,4 +246,16 @@ fn in_eight_processes_on_azure() {
 #[test]
 fn in_eight_processes_on_gcs() {
     on(Backend::Gcs, "writers::in_eight_processes_on_gcs", |place| real_time(eight_appending_processes(place, each())));
+}
+
+#[test]
+fn in_one_process_in_a_git_branch() {
+    on(Backend::Git, "writers::in_one_process_in_a_git_branch", |place| real_time(sixteen_appenders(place)));
+}
+
+#[test]
+fn in_eight_processes_in_a_git_branch() {
+    on(Backend::GitHttp, "writers::in_eight_processes_in_a_git_branch", |place| {
+        real_time(eight_appending_processes(place, each().min(EACH_IN_A_GIT_BRANCH)))
+    });
 }
