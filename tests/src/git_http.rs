@@ -54,15 +54,26 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Behaviour {
     seen: Vec<Seen>,
-    /// The status that the next requests get, and their number.
-    status: Option<(u16, usize)>,
-    /// The words in the body of such an answer.
-    words: String,
+    /// The answer that the next requests get.
+    status: Option<Status>,
     /// The value of the only `Authorization` header that is accepted.
     login: Option<String>,
     /// The server to which every request is redirected.
     redirect: Option<String>,
     protocol_0: bool,
+    /// The status with which the next update of a branch, and every request after it, is answered.
+    after_update: Option<u16>,
+}
+
+/// An answer without the repository.
+#[derive(Clone, Debug)]
+struct Status {
+    status: u16,
+    words: String,
+    /// The requests for which it is: all with this text in their path.
+    requests: &'static str,
+    /// The number of requests that still get it.
+    left: usize,
 }
 
 impl GitServer {
@@ -133,6 +144,23 @@ impl GitServer {
         }
     }
 
+    /// Makes a branch of one commit with these files, each with its path and its content.
+    pub fn commit(&self, branch: &str, files: &[(&str, &[u8])]) {
+        let work = tempfile::tempdir().expect("a temporary directory");
+        for (path, content) in files {
+            let path = work.path().join(path);
+            std::fs::create_dir_all(path.parent().expect("a directory")).expect("a directory");
+            std::fs::write(path, content).expect("a file");
+        }
+        let repository = format!("--git-dir={}", self.repository().display());
+        let tree = format!("--work-tree={}", work.path().display());
+        git(work.path(), &[&repository, &tree, "-c", "core.autocrlf=false", "add", "--all"]);
+        let tree = self.git(&["write-tree"]);
+        let who = ["-c", "user.name=somebody", "-c", "user.email=somebody@localhost.invalid"];
+        let commit = self.git(&[&who[..], &["commit-tree", "-m", "files", &tree]].concat());
+        self.git(&["update-ref", &format!("refs/heads/{branch}"), &commit]);
+    }
+
     /// Takes the last `commits` of a branch away, as a force push does.
     pub fn force_back(&self, branch: &str, commits: usize) {
         self.git(&["update-ref", &format!("refs/heads/{branch}"), &format!("refs/heads/{branch}~{commits}")]);
@@ -169,8 +197,22 @@ impl GitServer {
 
     /// The next `requests` requests get this status, and these words as text, as hosted servers answer.
     pub fn answer(&self, status: u16, words: &str, requests: usize) {
-        let mut state = self.shared.state.lock().unwrap();
-        (state.status, state.words) = (Some((status, requests)), words.to_owned());
+        self.answer_to("", status, words, requests);
+    }
+
+    /// As [`GitServer::answer`], for pushes only.
+    pub fn answer_pushes(&self, status: u16, words: &str, requests: usize) {
+        self.answer_to("git-receive-pack", status, words, requests);
+    }
+
+    /// The next update of a branch is stored, but answered with this status, as is every request after it.
+    pub fn break_after_update(&self, status: u16) {
+        self.shared.state.lock().unwrap().after_update = Some(status);
+    }
+
+    fn answer_to(&self, requests: &'static str, status: u16, words: &str, left: usize) {
+        let status = Status { status, words: words.to_owned(), requests, left };
+        self.shared.state.lock().unwrap().status = Some(status);
     }
 
     /// From now on every request needs this `Authorization`, such as `Basic eDp5`; others get 401.
@@ -219,9 +261,10 @@ impl Behaviour {
             let answer = Response::builder().status(302).header(header::LOCATION, format!("{server}{target}"));
             return Some(answer.body(Body::empty()).expect("an answer"));
         }
-        if let Some((status, left)) = self.status.take() {
-            self.status = (left > 1).then(|| (status, left - 1));
-            return Some(text(StatusCode::from_u16(status).expect("a status"), &self.words));
+        if let Some(answer) = self.status.as_mut().filter(|answer| answer.left > 0 && target.contains(answer.requests))
+        {
+            answer.left -= 1;
+            return Some(text(StatusCode::from_u16(answer.status).expect("a status"), &answer.words));
         }
         let login = self.login.as_deref()?;
         let [sent] = request.authorization.as_slice() else {
@@ -257,7 +300,7 @@ async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response
         state.seen.push(seen.clone());
         (state.seen.len() - 1, state.refuse(&seen, &target), state.protocol_0)
     };
-    let answer = match refused {
+    let mut answer = match refused {
         Some(answer) => answer,
         None => {
             let root = shared.root.clone();
@@ -265,8 +308,16 @@ async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response
             tokio::task::spawn_blocking(run).await.expect("git http-backend")
         }
     };
+    let mut state = shared.state.lock().unwrap();
+    if seen.method == "POST"
+        && seen.path == "/git-receive-pack"
+        && let Some(status) = state.after_update.take()
+    {
+        state.status = Some(Status { status, words: String::new(), requests: "", left: usize::MAX });
+        *answer.status_mut() = StatusCode::from_u16(status).expect("a status");
+    }
     // The log may have been cleared in the meantime.
-    if let Some(seen) = shared.state.lock().unwrap().seen.get_mut(number) {
+    if let Some(seen) = state.seen.get_mut(number) {
         seen.status = answer.status().as_u16();
     }
     answer

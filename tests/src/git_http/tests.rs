@@ -59,6 +59,15 @@ fn pushed_commits_are_stored_and_fetched() {
 }
 
 #[test]
+fn branch_of_given_files_has_their_bytes() {
+    let server = GitServer::start();
+    server.commit("tagwarden", &[("a/b.txt", b"one\r\n"), ("c", b"")]);
+    assert_eq!(server.git(&["ls-tree", "-r", "--name-only", "tagwarden"]), "a/b.txt\nc");
+    assert_eq!(server.git(&["show", "tagwarden:a/b.txt"]), "one\r");
+    assert_eq!(server.commits("tagwarden").len(), 1);
+}
+
+#[test]
 fn hook_refuses_with_its_words() {
     let server = GitServer::start();
     server.hook("pre-receive", "echo no pushes on Fridays; exit 1");

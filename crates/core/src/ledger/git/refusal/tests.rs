@@ -379,7 +379,7 @@ fn words_are_one_short_line_without_secrets() {
         basic.reveal()
     );
     let words = shown(&said(&echo), Some(&credential));
-    assert_eq!(words, "you sent *** and ***\\u{1b}[31m\\u{202e}; unable to access 'https://h/x: no");
+    assert_eq!(words, "you sent *** and ***\\u{1b}[31m\\u{202e}; unable to access 'https://h/x': no");
     let long = shown(&said(&format!("remote: {}\n", "é".repeat(4000))), None);
     assert!(long.len() < 1100 && long.ends_with('…'), "{}", long.len());
 }

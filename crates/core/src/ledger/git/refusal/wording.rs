@@ -83,5 +83,7 @@ fn reason(line: &str) -> Option<String> {
 
 /// A word, without user, password and token if it is a URL.
 fn without_login(word: &str) -> String {
-    if word.contains("://") { public(word) } else { word.to_owned() }
+    let url = word.trim_end_matches([' ', '\'', '"', ':', ',', '.', ')']);
+    let rest = word.get(url.len()..).unwrap_or_default();
+    if url.contains("://") { public(url) + rest } else { word.to_owned() }
 }
