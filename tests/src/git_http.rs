@@ -1,6 +1,6 @@
-//! A Git server over HTTP for tests: `git http-backend` behind a small server on loopback, with one bare repository in a
-//! temporary directory. It refuses, redirects and breaks on request. To lose an answer, put a [`crate::proxy::Proxy`] in
-//! front of it.
+//! A Git server over HTTP for tests: `git http-backend` behind a small server on loopback, with one bare repository in
+//! a temporary directory. It refuses, redirects and breaks on request. To lose an answer, put a
+//! [`crate::proxy::Proxy`] in front of it.
 
 mod backend;
 

@@ -1,11 +1,11 @@
-//! `Commit`: an entry as people read it in `git log`. The entry itself is in the commit's file; nothing is read back from
-//! the message.
+//! `Commit`: an entry as people read it in `git log`. The entry itself is in the commit's file; nothing is read back
+//! from the message.
 
 use crate::log::{Body, Check, CheckVerdict, Entry, Intent, Observation, Outcome};
 use crate::value::{ActorKind, Channel, Digest, Line, Provenance, Run};
 
-/// Name and address of the committer. The address belongs to nobody (RFC 2606, section 2), so that no host shows a commit
-/// as the work of one of its accounts.
+/// Name and address of the committer. The address belongs to nobody (RFC 2606, section 2), so that no host shows a
+/// commit as the work of one of its accounts.
 pub(super) const COMMITTER: (&str, &str) = ("tagwarden", ADDRESS);
 
 const ADDRESS: &str = "tagwarden@localhost.invalid";

@@ -1,4 +1,4 @@
-//! `Credential`: what a Git server is shown, and the way in which Git gets it: by its environment, never by an argument.
+//! `Credential`: the login for a Git server. Git gets it by its environment, never by an argument.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -146,8 +146,8 @@ impl Credential {
 /// into the environment ([`appended`]).
 ///
 /// Each name has the whole URL: Git ignores a value for a host if another one for a longer part of the URL came before
-/// it, so that a header in the user's configuration could not be emptied. No redirect is followed, because Git would send
-/// the header to the other host as well.
+/// it, so that a header in the user's configuration could not be emptied. No redirect is followed, because Git would
+/// send the header to the other host as well.
 pub(super) fn settings(remote: &Remote, credential: Option<&Credential>) -> Vec<(String, String)> {
     if !remote.is_web() {
         return Vec::new();
@@ -176,8 +176,8 @@ pub(super) fn environment(credential: Option<&Credential>) -> &'static [(&'stati
     }
 }
 
-/// The variables that add `settings` to those that the user passes in the environment (Git 2.31 or later). CONFIG_INVALID
-/// if the user's number of them is none.
+/// The variables that add `settings` to those that the user passes in the environment (Git 2.31 or later).
+/// CONFIG_INVALID if GIT_CONFIG_COUNT is not a number.
 pub(super) fn appended(env: Env, settings: &[(String, String)]) -> Result<Vec<(String, String)>> {
     let before = match env("GIT_CONFIG_COUNT").filter(|count| !count.is_empty()) {
         None => 0,

@@ -1,7 +1,7 @@
 //! `Fault`: the meaning of a Git command that did not succeed, by the words of Git and of the server.
 //!
-//! The words never decide whether an entry was stored: after a push that did not succeed, the branch is read again. They
-//! choose the kind of the error, and the error shows them.
+//! The words never decide whether an entry was stored: after a push that did not succeed, the branch is read again.
+//! They choose the kind of the error, and the error shows them.
 
 mod rules;
 #[cfg(test)]
@@ -66,7 +66,7 @@ pub(super) enum Fault {
 
 impl Fault {
     pub(super) fn of(call: Call, said: &Said, at: &At<'_>) -> Fault {
-        let text = format!("{}\n{}", said.err, said.out).to_ascii_lowercase();
+        let text = without_names(format!("{}\n{}", said.err, said.out), at);
         let has = |needles: &[&str]| needles.iter().any(|needle| text.contains(needle));
         let words = || shown(said, at.credential);
         if call == Call::Fetch && has(&["couldn't find remote ref"]) {
@@ -153,6 +153,13 @@ const NO_FILTER: &[&str] = &[
     "does not support --filter",
     "no such remote ref",
 ];
+
+/// The text in lower case, without the names that people gave: a repository may be called `quota`.
+fn without_names(text: String, at: &At<'_>) -> String {
+    let branch = format!("refs/heads/{}", at.branch);
+    let names = [at.remote, at.remote.strip_prefix("file://").unwrap_or_default(), &branch];
+    names.iter().filter(|name| !name.is_empty()).fold(text, |text, name| text.replace(name, "")).to_ascii_lowercase()
+}
 
 fn with(words: String, advice: Option<&str>) -> String {
     match advice {

@@ -75,8 +75,8 @@ impl Remote {
 }
 
 /// The addresses that a ledger can have.
-const KINDS: &str = "the repository is no http://, https://, ssh:// or file:// URL, no HOST:PATH and no absolute path; write \
-                     git+https://HOST/REPOSITORY";
+const KINDS: &str = "the repository is no http://, https://, ssh:// or file:// URL, no HOST:PATH and no absolute \
+                     path; write git+https://HOST/REPOSITORY";
 
 /// The login, the host with its port, and the path.
 fn parsed<'a>(scheme: &str, rest: &'a str) -> Result<(&'a str, &'a str, &'a str)> {

@@ -84,8 +84,8 @@ static RULES: &[Rule] = &[
         ],
         means: |scene| {
             denied(&format!(
-                "take the branch `{}` out of the rules about authors, committers, messages and signatures: its commits are \
-                 by the actor and by {} <{}>, and they are not signed",
+                "take the branch `{}` out of the rules about authors, committers, messages and signatures: its commits \
+                 are by the actor and by {} <{}>, and they are not signed",
                 scene.at.branch, COMMITTER.0, COMMITTER.1
             ))
         },
@@ -148,8 +148,8 @@ static RULES: &[Rule] = &[
         ],
         means: |_| {
             denied(
-                "the server redirects, and a credential is not sent along a redirect: write the address that it redirects \
-                 to (on GitLab it ends in .git)",
+                "the server redirects, and a credential is not sent along a redirect: write the address that it \
+                 redirects to (on GitLab it ends in .git)",
             )
         },
     },
@@ -234,46 +234,47 @@ fn passing(text: &str) -> Option<&'static str> {
 fn right_to_push(scene: &Scene<'_>) -> Ruling {
     let branch = scene.at.branch;
     denied(&match (scene.at.ci, source(scene)) {
-        _ if scene.text.contains("deploy key")
-            || scene.text.contains("read only")
-            || scene.text.contains("read-only") =>
-        {
+        _ if scene.text.contains("deploy key") || scene.text.contains("marked as read") => {
             "give the deploy key write access".to_owned()
         }
         (Some("github-actions" | "gitea-actions" | "forgejo-actions"), _) => {
             "give the job the right to write: `permissions: contents: write`".to_owned()
         }
         (Some("gitlab-ci"), None | Some(Source::JobToken)) => format!(
-            "in Settings > CI/CD > Job token permissions turn on *Allow Git push requests to the repository* (GitLab 17.2 or \
-             later), and let the person who runs the job push to the branch `{branch}`"
+            "in Settings > CI/CD > Job token permissions turn on *Allow Git push requests to the repository* (GitLab \
+             17.2 or later), and let the person who runs the job push to the branch `{branch}`"
         ),
         _ => format!(
-            "it takes the right to push to the branch `{branch}`: a token with write access to the repository's contents"
+            "it takes the right to push to the branch `{branch}`: a token with write access to the repository's \
+             contents"
         ),
     })
 }
 
 /// The reason why the server did not accept a credential, and where one comes from.
 fn credential(scene: &Scene<'_>) -> String {
-    match (source(scene), scene.at.ci) {
-        (Some(source), _) => format!("the server did not accept {}", source.as_str()),
-        (None, Some("github-actions" | "gitea-actions" | "forgejo-actions")) => {
-            "no credential was found: give a token (TAGWARDEN_GIT_TOKEN), or run after actions/checkout in the same directory; \
-             in a container first `git config --global --add safe.directory \"$GITHUB_WORKSPACE\"`"
-                .to_owned()
-        }
-        (None, Some("gitlab-ci")) => {
-            "no credential was found: CI_JOB_TOKEN is for the server of the job only; give a token (TAGWARDEN_GIT_TOKEN)".to_owned()
-        }
-        (None, _) => "give a token (TAGWARDEN_GIT_TOKEN), or set up a credential helper of Git (git help credentials)".to_owned(),
+    if let Some(source) = source(scene) {
+        return format!("the server did not accept {}", source.as_str());
     }
+    let without = match scene.at.ci {
+        Some("github-actions" | "gitea-actions" | "forgejo-actions") => {
+            "no credential was found: give a token (TAGWARDEN_GIT_TOKEN), or run after actions/checkout in the same \
+             directory; in a container first `git config --global --add safe.directory \"$GITHUB_WORKSPACE\"`"
+        }
+        Some("gitlab-ci") => {
+            "no credential was found: CI_JOB_TOKEN is for the server of the job only; give a token \
+             (TAGWARDEN_GIT_TOKEN)"
+        }
+        _ => "give a token (TAGWARDEN_GIT_TOKEN), or set up a credential helper of Git (git help credentials)",
+    };
+    without.to_owned()
 }
 
 fn repository_rule(scene: &Scene<'_>) -> String {
     let branch = scene.at.branch;
     format!(
-        "exclude the branch `{branch}` from the ruleset (Settings > Rules > Rulesets > Target branches; the rules *Restrict \
-         deletions* and *Block force pushes* may stay), or keep the ledger in a repository of its own"
+        "exclude the branch `{branch}` from the ruleset (Settings > Rules > Rulesets > Target branches; the rules \
+         *Restrict deletions* and *Block force pushes* may stay), or keep the ledger in a repository of its own"
     )
 }
 
@@ -285,8 +286,8 @@ fn protected(scene: &Scene<'_>) -> String {
         );
     }
     format!(
-        "let this account push to the branch `{branch}` without a pull request, in the branch's protection rule; the rules \
-         against deletion and force pushes may stay"
+        "let this account push to the branch `{branch}` without a pull request, in the branch's protection rule; the \
+         rules against deletion and force pushes may stay"
     )
 }
 

@@ -1,0 +1,119 @@
+//! What is no refusal by the server: what passes by itself, what cannot be done, lost races, and broken caches.
+
+use super::*;
+
+#[test]
+fn what_may_pass_by_itself_is_unavailable() {
+    for (said, words) in [
+        (unable("", 503), "returned error: 503"),
+        (unable("remote: slow down", 429), "slow down"),
+        (said("fatal: unable to access 'https://h/x/': Could not resolve host: h\n"), "Could not resolve host: h"),
+        (
+            said(
+                "fatal: unable to access 'https://h/x/': Failed to connect to h port 443 after 2 ms: Connection refused\n",
+            ),
+            "Connection refused",
+        ),
+        (
+            said(
+                "error: RPC failed; curl 56 GnuTLS recv error (-9)\nsend-pack: unexpected disconnect while reading \
+                 sideband packet\nfatal: the remote end hung up unexpectedly\n",
+            ),
+            "cannot append: RPC failed; curl 56 GnuTLS recv error (-9)",
+        ),
+        (rejected("", "Internal Server Error"), "remote rejected: Internal Server Error"),
+        (
+            rejected(
+                "GitLab: The repository is temporarily read-only. Please try again later.",
+                "pre-receive hook declined",
+            ),
+            "temporarily read-only",
+        ),
+        (
+            said("fatal: unable to access 'https://h/x/': Received HTTP code 407 from proxy after CONNECT\n"),
+            "Git takes the proxy from http.proxy",
+        ),
+        (
+            said(
+                "fatal: unable to access 'https://h/x/': SSL certificate problem: unable to get local issuer certificate\n",
+            ),
+            "GIT_SSL_CAINFO",
+        ),
+        (said("error: remote unpack failed: No space left on device\n"), "make room on the disk"),
+        (said(""), "git ended with exit code 1 and said nothing"),
+        (Said { code: None, ..said("") }, "git was ended by a signal"),
+    ] {
+        let (kind, text) = error(&said, &at());
+        assert_eq!(kind, ErrorKind::LedgerUnavailable, "{text}");
+        assert!(text.contains(words), "{text}\nlacks {words}");
+    }
+}
+
+#[test]
+fn what_git_or_the_server_cannot_do_is_unsupported() {
+    for (err, advice) in [
+        ("git: 'remote-https' is not a git command. See 'git --help'.\n", "install the part of Git that speaks HTTP"),
+        ("error: cannot run ssh: No such file or directory\nfatal: unable to fork\n", "install an SSH client"),
+        ("fatal: transport 'file' not allowed\n", "GIT_ALLOW_PROTOCOL"),
+        ("fatal: dumb http transport does not support shallow capabilities\n", "smart protocol"),
+        ("fatal: mismatched algorithms: client sha1; server sha256\n", "object format"),
+    ] {
+        let (kind, text) = error(&said(err), &at());
+        assert_eq!(kind, ErrorKind::LedgerUnsupported, "{text}");
+        assert!(text.contains(advice), "{text}\nlacks {advice}");
+    }
+}
+
+#[test]
+fn path_without_a_repository_is_absent() {
+    let at = At { remote: "file:///srv/ledger.git", ..at() };
+    let words = "fatal: '/srv/ledger.git' does not appear to be a git repository\n\
+                 fatal: Could not read from remote repository.\n";
+    let (kind, text) = error(&said(words), &at);
+    assert_eq!(kind, ErrorKind::LedgerAbsent);
+    assert!(text.ends_with("make it: git init --bare /srv/ledger.git"), "{text}");
+    let owned = error(&said("fatal: unsafe repository ('/srv/ledger.git' is owned by someone else)\n"), &at);
+    assert!(owned.1.ends_with("git config --global --add safe.directory /srv/ledger.git"), "{}", owned.1);
+}
+
+#[test]
+fn lost_race_is_moved_in_the_words_of_every_version() {
+    for out in [
+        "!\tx:refs/heads/tagwarden\t[rejected] (stale info)\n",
+        "!\tx:refs/heads/tagwarden\t[rejected] (fetch first)\n",
+        "!\tx:refs/heads/tagwarden\t[remote rejected] (failed to update ref)\n",
+        "!\tx:refs/heads/tagwarden\t[remote rejected] (cannot lock ref 'refs/heads/tagwarden': is at 1 but expected 2)\n",
+        "!\tx:refs/heads/tagwarden\t[remote rejected] (incorrect old value provided)\n",
+        "!\tx:refs/heads/tagwarden\t[remote rejected] (reference already exists)\n",
+    ] {
+        let said = Said { out: out.to_owned(), ..said("error: failed to push some refs to 'https://h/x'\n") };
+        assert_eq!(Fault::of(Call::Push, &said, &at()), Fault::Moved, "{out}");
+    }
+}
+
+#[test]
+fn failed_fetch_is_told_apart() {
+    let fetch = |err: &str| Fault::of(Call::Fetch, &said(err), &at());
+    assert_eq!(fetch("fatal: couldn't find remote ref refs/heads/tagwarden\n"), Fault::NoBranch);
+    assert_eq!(fetch(" ! [rejected]        tagwarden  -> tagwarden  (non-fast-forward)\n"), Fault::Forced);
+    for words in [
+        "fatal: shallow file has changed since we read it\n",
+        "fatal: Unable to create '/c/shallow.lock': File exists.\n\nAnother git process seems to be running\n",
+        "error: object file objects/1a/2b is empty\nfatal: loose object 1a2b is corrupt\n",
+        "fatal: not a git repository: '/c/cache'\n",
+    ] {
+        assert!(matches!(fetch(words), Fault::Cache(_)), "{words}");
+    }
+    for words in [
+        "fatal: remote error: upload-pack: not our ref 1a2b\n",
+        "error: Server does not allow request for unadvertised object 1a2b\n",
+    ] {
+        assert!(matches!(fetch(words), Fault::NoFilter(_)), "{words}");
+    }
+    for words in ["The requested URL returned error: 503", "Could not resolve host: h"] {
+        let words = format!(
+            "fatal: unable to access 'https://h/x/': {words}\nfatal: could not fetch 1a2b from promisor remote\n"
+        );
+        assert!(matches!(fetch(&words), Fault::Unclear(_)), "{words}");
+    }
+}
