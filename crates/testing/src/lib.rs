@@ -28,6 +28,6 @@ pub use memory::{
     UntaggedPolicy,
 };
 pub use server::{
-    AuthKind, AuthMode, Bearer, Expired, HttpAnswer, HttpFault, Lifetime, Login, RegistryServer, RetryAfter, Seen,
-    TokenSeen,
+    Anonymous, AuthKind, AuthMode, Bearer, Expired, HttpAnswer, HttpFault, Lifetime, Login, RegistryServer, RetryAfter,
+    Seen, TokenSeen,
 };

@@ -29,7 +29,7 @@ use tokio::task::JoinHandle;
 use crate::MemoryRegistry;
 use tagwarden::Repository;
 
-pub use self::access::{AuthMode, Bearer, Expired, Lifetime, Login};
+pub use self::access::{Anonymous, AuthMode, Bearer, Expired, Lifetime, Login};
 pub use self::faults::{HttpFault, RetryAfter};
 pub use self::http_answer::HttpAnswer;
 pub use self::log::{AuthKind, Seen, TokenSeen};
@@ -76,12 +76,18 @@ impl RegistryServer {
         let address = listener.local_addr()?;
         let (stop, stopped) = watch::channel(false);
         let host = address.to_string();
-        let shared = Arc::new(Shared { memory, host, stopped: stopped.clone(), inner: Mutex::default() });
-        let app = Router::new().fallback(handle).with_state(shared.clone());
-        let app = app.into_make_service_with_connect_info::<Peer>();
-        let serve = axum::serve(Loopback(listener), app).with_graceful_shutdown(until_true(stopped));
-        let serving = Some(tokio::spawn(async move { serve.await }));
+        let shared = Arc::new(Shared { memory, host, stopped, inner: Mutex::default() });
+        let serving = Some(serve(&shared, listener));
         Ok(RegistryServer { shared, address, stop, serving })
+    }
+
+    /// Serves on another free port of 127.0.0.1, too, until the server stops. A [`Bearer::realm`] with this address is a
+    /// token server elsewhere; a name for 127.0.0.1, such as `localhost`, makes it another host.
+    pub async fn listen(&self) -> std::io::Result<SocketAddr> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        serve(&self.shared, listener);
+        Ok(address)
     }
 
     /// The address that the server listens on.
@@ -116,6 +122,16 @@ impl RegistryServer {
     /// Requires this access control for every later request. Tokens issued before stay valid.
     pub fn access(&self, access: AuthMode) {
         self.shared.inner().access = access;
+    }
+
+    /// Answers later requests that need a credential and have none like this.
+    pub fn anonymous(&self, anonymous: Anonymous) {
+        self.shared.inner().anonymous = anonymous;
+    }
+
+    /// Issues an identity token, which the token endpoint takes as a `refresh_token`.
+    pub fn identity_token(&self) -> String {
+        self.shared.inner().tokens.give_refresh()
     }
 
     /// Expires every issued token.
@@ -203,4 +219,12 @@ impl Drop for RegistryServer {
     fn drop(&mut self) {
         self.stop.send_replace(true);
     }
+}
+
+/// Serves in a task of its own, until the server stops.
+fn serve(shared: &Arc<Shared>, listener: TcpListener) -> JoinHandle<std::io::Result<()>> {
+    let app = Router::new().fallback(handle).with_state(Arc::clone(shared));
+    let app = app.into_make_service_with_connect_info::<Peer>();
+    let serve = axum::serve(Loopback(listener), app).with_graceful_shutdown(until_true(shared.stopped.clone()));
+    tokio::spawn(async move { serve.await })
 }

@@ -64,13 +64,15 @@ pub struct Bearer {
     pub expired: Expired,
     /// The token endpoint that the challenge names; none for the server's own, `http://<host>/token`.
     pub realm: Option<String>,
+    /// The token endpoint of some repositories, by their path (`acme/shop`), in place of `realm`.
+    pub realms: BTreeMap<String, String>,
 }
 
 impl Bearer {
     /// Tokens for this login, valid for 300 s. An expired token is answered with 401.
     pub fn new(login: Login) -> Bearer {
         let lifetime = Lifetime::Said(Duration::from_secs(300));
-        Bearer { login: Some(login), lifetime, expired: Expired::Unauthorized, realm: None }
+        Bearer { login: Some(login), lifetime, expired: Expired::Unauthorized, realm: None, realms: BTreeMap::new() }
     }
 }
 
@@ -90,6 +92,34 @@ pub enum Expired {
     Unauthorized,
     /// 403 DENIED, as ECR does.
     Forbidden,
+}
+
+/// The answer to a request that needs a credential and has none. `/v2/` always answers 401 with the challenge.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Anonymous {
+    /// 401 with the challenge. This is the default.
+    #[default]
+    Unauthorized,
+    /// 403 DENIED, without a challenge.
+    Forbidden,
+    /// 404 NAME_UNKNOWN, without a challenge, as if the repository did not exist.
+    Hidden,
+}
+
+impl Anonymous {
+    /// The answer to a request that the access check refused.
+    pub(super) fn answer(self, route: &Route, headers: &HeaderMap, refusal: Answer) -> Answer {
+        let is_anonymous = !headers.contains_key(header::AUTHORIZATION) && *route != Route::Root;
+        match self {
+            Anonymous::Forbidden if is_anonymous => {
+                Answer::error(StatusCode::FORBIDDEN, "DENIED", "requested access to the resource is denied")
+            }
+            Anonymous::Hidden if is_anonymous => {
+                Answer::error(StatusCode::NOT_FOUND, "NAME_UNKNOWN", "repository name not known to registry")
+            }
+            _ => refusal,
+        }
+    }
 }
 
 /// The tokens that the server has issued.
@@ -136,7 +166,9 @@ impl AuthMode {
             AuthMode::Open => None,
             AuthMode::Basic(_) => Some(format!("Basic realm=\"{host}\"")),
             AuthMode::Bearer(bearer) => {
-                let realm = bearer.realm.clone().unwrap_or_else(|| format!("http://{host}/token"));
+                let path = scope.and_then(|scope| Some(scope.strip_prefix("repository:")?.rsplit_once(':')?.0));
+                let realm = path.and_then(|path| bearer.realms.get(path)).or(bearer.realm.as_ref());
+                let realm = realm.cloned().unwrap_or_else(|| format!("http://{host}/token"));
                 let mut challenge = format!("Bearer realm=\"{realm}\",service=\"{host}\"");
                 for (name, value) in [("scope", scope), ("error", error)] {
                     if let Some(value) = value {

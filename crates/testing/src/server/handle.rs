@@ -12,10 +12,10 @@ use axum::http::{HeaderMap, Method, Response, StatusCode, header};
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use super::access::{AuthMode, Tokens};
+use super::access::{Anonymous, AuthMode, Tokens};
 use super::answer::Answer;
 use super::faults::{HttpFault, http_date};
-use super::log::{AuthKind, Seen, TokenSeen};
+use super::log::{AuthKind, Seen, TokenSeen, host_of};
 use super::route::{Pairs, Route};
 use super::wire::Peer;
 use super::{blobs, manifests, referrers, tags, token, uploads};
@@ -37,6 +37,7 @@ pub(super) struct Shared {
 #[derive(Debug)]
 pub(super) struct Inner {
     pub(super) access: AuthMode,
+    pub(super) anonymous: Anonymous,
     pub(super) tokens: Tokens,
     pub(super) uploads: BTreeMap<String, uploads::Upload>,
     pub(super) token_requests: Vec<TokenSeen>,
@@ -53,6 +54,7 @@ impl Default for Inner {
     fn default() -> Inner {
         Inner {
             access: AuthMode::Open,
+            anonymous: Anonymous::default(),
             tokens: Tokens::default(),
             uploads: BTreeMap::new(),
             token_requests: Vec::new(),
@@ -136,6 +138,7 @@ fn arrive(shared: &Shared, request: &Request, peer: SocketAddr) -> (usize, HttpF
     let mut seen = Seen {
         method: request.method().to_string(),
         path: request.uri().path_and_query().map_or_else(String::new, ToString::to_string),
+        host: host_of(request.headers()),
         auth: AuthKind::of(request.headers()),
         accept: joined(header::ACCEPT),
         content_type: joined(header::CONTENT_TYPE),
@@ -162,7 +165,7 @@ async fn answer(shared: &Shared, request: Request) -> Answer {
         let inner = shared.inner();
         let asked = (&parts.method, &route, &query, &parts.headers);
         if let Err(answer) = inner.access.check(&inner.tokens, &shared.host, asked) {
-            return answer;
+            return inner.anonymous.answer(&route, &parts.headers, answer);
         }
     }
     let Ok(body) = to_bytes(body, MAX_BODY).await else {

@@ -36,6 +36,8 @@ pub struct Seen {
     pub method: String,
     /// Path and query as they were sent.
     pub path: String,
+    /// The host and port that the client sent it to.
+    pub host: String,
     /// The kind of its credential.
     pub auth: AuthKind,
     /// `Accept`, all values of it joined by `, `.
@@ -68,6 +70,8 @@ impl fmt::Display for Seen {
 /// One request for a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenSeen {
+    /// The host and port that the client sent it to.
+    pub host: String,
     /// The `service` parameter.
     pub service: Option<String>,
     /// Each `scope`, such as `repository:acme/shop:pull,push`.
@@ -78,4 +82,9 @@ pub struct TokenSeen {
     pub grant_type: Option<String>,
     /// The status of the answer.
     pub status: u16,
+}
+
+/// The `Host` of a request; empty if there is none.
+pub(super) fn host_of(headers: &HeaderMap) -> String {
+    headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned()
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::access::{AuthMode, Lifetime, Login};
 use super::answer::Answer;
 use super::handle::Inner;
-use super::log::{AuthKind, TokenSeen};
+use super::log::{AuthKind, TokenSeen, host_of};
 use super::route::Pairs;
 
 /// Issues a token if the client sends the login or a refresh token (to any client if no login is set). Logs the
@@ -19,6 +19,7 @@ pub(super) fn token(inner: &mut Inner, method: &Method, query: &Pairs, headers: 
     let scopes: Vec<String> = asked.all("scope").flat_map(|scope| scope.split(' ')).map(str::to_owned).collect();
     let answer = give(inner, method, asked, scopes.clone(), headers);
     inner.token_requests.push(TokenSeen {
+        host: host_of(headers),
         service: asked.first("service").map(str::to_owned),
         scopes,
         auth: AuthKind::of(headers),
