@@ -1744,8 +1744,8 @@ export interface OciOptions {
   /** By `host[:port]`; they take precedence over those that are looked up. */
   credentials?: Record<string, Credentials>
   /**
-   * A `tagwarden.toml`, for its `[registry]` settings: the variables with a login. The other options take
-   * precedence.
+   * A `tagwarden.toml`, for its `[registry]` settings: the variables with a login, and the token servers. The
+   * other options take precedence.
    */
   config?: Config
   /**
@@ -1767,9 +1767,9 @@ export interface OciOptions {
   caPem?: string
   /** By `host[:port]`. By default HTTP for loopback and HTTPS for all others. */
   schemes?: Record<string, Scheme>
-  /** Token servers that registries may name on another site, `host[:port]`. */
-  realms?: Many<string>
-  /** The access of tokens: `pull_push` by default; `pull` is enough to audit. */
+  /** Token servers that registries may name though they are on another site, `host[:port]`. */
+  tokenServers?: Many<string>
+  /** The access of tokens where nothing is moved: `pull` by default. Moves and pushes ask for `pull_push` in any case. */
   access?: TokenScope
   /** 5,000 by default. */
   connectTimeoutMs?: Millis
@@ -2232,6 +2232,8 @@ export interface RegistryConfig {
   userEnv?: string
   /** The environment variable that has the password of its login; none if the file does not say. */
   passwordEnv?: string
+  /** The token servers that it may name though they are on another site; absent if the file does not say. */
+  tokenServers?: List<string>
 }
 
 /** A registry under test, prepared for the requirements. */

@@ -66,6 +66,8 @@ struct World<'a> {
     dev: Channel,
     prod: Channel,
     releases: u64,
+    /// True if the registry has logins.
+    has_login: bool,
 }
 
 impl<'a> World<'a> {
@@ -74,7 +76,7 @@ impl<'a> World<'a> {
         let repository = server.repository("acme/shop");
         let channel = |tag: &str| repository.tag(tag.parse().unwrap()).to_string().parse::<Channel>().unwrap();
         let (dev, prod) = (channel("dev"), channel("prod"));
-        let mut world = World { runtime, server, dir, repository, dev, prod, releases: 0 };
+        let mut world = World { runtime, server, dir, repository, dev, prod, releases: 0, has_login: false };
         let first = world.release();
         for channel in [world.dev.clone(), world.prod.clone()] {
             let from = world.source(&first);
@@ -97,7 +99,7 @@ impl<'a> World<'a> {
 
     /// As a process just started has one: no connection, no token, nothing read.
     fn promoter(&self) -> Promoter {
-        promoter(self.dir, self.server.host())
+        promoter(self.dir, self.server.host(), self.has_login)
     }
 
     fn loopback(&mut self) {
@@ -170,6 +172,7 @@ impl<'a> World<'a> {
         let four = "GET /v2/, GET, GET /v2/, PUT";
         paired(("+ 50 ms, first promotion", 1.05, rounds), first, four, || bare(None));
         paired(("+ 50 ms, next environment", 0.8, rounds), next, four, || bare(None));
+        world.borrow_mut().has_login = true;
         world.borrow().server.access(AuthMode::Bearer(Bearer::new(Login::new("ci", "pw"))));
         let six = "the same with 2 requests for a token";
         paired(("+ 50 ms, token, first promotion", 1.05, rounds), first, six, || bare(Some("ci:pw")));
@@ -197,8 +200,8 @@ impl<'a> World<'a> {
     }
 }
 
-fn promoter(dir: &Path, host: &str) -> Promoter {
-    let login = Credentials::Password { user: "ci".to_owned(), password: "pw".into() };
+fn promoter(dir: &Path, host: &str, has_login: bool) -> Promoter {
+    let login = if has_login { Credentials::password("ci", "pw") } else { Credentials::Anonymous };
     let registry = OciRegistry::new(OciOptions::new().credentials(host, login)).unwrap();
     Promoter::new(Arc::new(registry), Arc::new(FileLedger::open(dir).unwrap()))
 }
@@ -246,7 +249,7 @@ async fn get_and_put(client: &Client, repository: &Repository, tag: &Tag, to: &s
 /// An audit of channels in sync against a HEAD of each, as many at once, over a kept client on both sides.
 fn audit(runtime: &Runtime, dir: &Path) {
     let server = runtime.block_on(RegistryServer::start()).unwrap();
-    let promoter = promoter(dir, server.host());
+    let promoter = promoter(dir, server.host(), false);
     let channels: Vec<Channel> = (0..CHANNELS)
         .map(|n| {
             let repository = server.repository(&format!("acme/shop{n}"));
@@ -285,7 +288,7 @@ fn audit(runtime: &Runtime, dir: &Path) {
     };
     let name = "1,000 HEADs, 16 at once";
     paired(("audit of 1,000 channels, again", 1.2, 20), || audit(&promoter), name, || heads(&client));
-    let anew = || crate::promoter(dir, server.host());
+    let anew = || crate::promoter(dir, server.host(), false);
     paired(("audit of 1,000 channels, all opened anew", 1.2, 20), || audit(&anew()), name, || heads(&new_client()));
     server.latency(Duration::from_millis(5));
     let name = "1,000 HEADs, 16 at once, + 5 ms";

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use tagwarden::ledger::FileLedger;
 use tagwarden::log::Source;
-use tagwarden::registry::oci::{Credentials, OciOptions, OciRegistry};
+use tagwarden::registry::oci::{CredentialSource, Credentials, OciOptions, OciRegistry};
 use tagwarden::{Channel, MoveOptions, Pipeline, Promoter, Provenance, Stage};
-use tagwarden_testing::{AuthMode, Bearer, Login, RegistryServer, Seen};
+use tagwarden_testing::{Anonymous, AuthMode, Bearer, Login, RegistryServer, Seen};
 
 /// Long enough that concurrent requests overlap even on a busy machine. Short enough that the read of the tag is less
 /// than a second old when the put is sent; otherwise the tag is read again.
@@ -20,6 +20,8 @@ struct World {
     pipeline: Option<Pipeline>,
     dev: Channel,
     prod: Channel,
+    /// True if the registry has logins.
+    has_login: bool,
 }
 
 impl World {
@@ -32,7 +34,8 @@ impl World {
         }
         let channel = |tag: &str| repository.tag(tag.parse().unwrap()).to_string().parse().unwrap();
         let (dev, prod) = (channel("dev"), channel("prod"));
-        let world = World { server, dir: tempfile::tempdir().unwrap(), pipeline: None, dev, prod };
+        let dir = tempfile::tempdir().unwrap();
+        let world = World { server, dir, pipeline: None, dev, prod, has_login: false };
         for channel in [&world.dev, &world.prod] {
             world.promoter().bootstrap(channel).source(world.release("1.0")).options(terms()).await.unwrap();
         }
@@ -41,8 +44,11 @@ impl World {
 
     /// A promoter as in a new process: no connection, no token, nothing read.
     fn promoter(&self) -> Promoter {
-        let options = OciOptions::new()
-            .credentials(self.server.host(), Credentials::Password { user: "ci".to_owned(), password: "pw".into() });
+        let options = OciOptions::new().lookup(CredentialSource::Nowhere);
+        let options = match self.has_login {
+            true => options.credentials(self.server.host(), Credentials::password("ci", "pw")),
+            false => options,
+        };
         let ledger = FileLedger::open(self.dir.path()).unwrap();
         let promoter = Promoter::new(Arc::new(OciRegistry::new(options).unwrap()), Arc::new(ledger));
         match &self.pipeline {
@@ -117,7 +123,7 @@ async fn promotion_by_tag_to_the_next_environment_of_a_pipeline_puts_no_pin_agai
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_token_covers_a_move() {
-    let world = World::new().await;
+    let world = World { has_login: true, ..World::new().await };
     world.server.access(AuthMode::Bearer(Bearer::new(Login::new("ci", "pw"))));
     let seen = world.promote(&world.dev, world.release("1.1")).await;
     assert_eq!(world.server.token_requests().len(), 1);
@@ -126,4 +132,15 @@ async fn one_token_covers_a_move() {
     let seen = world.promote(&world.prod, Source::Channel(world.dev.clone())).await;
     assert_eq!(world.server.token_requests().len(), 1);
     assert_eq!(rounds(&seen), 5, "{}", shown(&seen));
+}
+
+/// A registry that hides what is private costs the first move of a client one request to `/v2/` more.
+#[tokio::test(flavor = "multi_thread")]
+async fn login_to_a_registry_that_hides_repositories_costs_one_round_trip_more() {
+    let world = World { has_login: true, ..World::new().await };
+    world.server.access(AuthMode::Bearer(Bearer::new(Login::new("ci", "pw"))));
+    world.server.anonymous(Anonymous::Hidden);
+    let seen = world.promote(&world.dev, world.release("1.1")).await;
+    assert_eq!(world.server.token_requests().len(), 1);
+    assert_eq!(rounds(&seen), 7, "{}", shown(&seen));
 }

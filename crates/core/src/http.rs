@@ -13,7 +13,7 @@ pub(crate) const USER_AGENT: &str = concat!("tagwarden/", env!("CARGO_PKG_VERSIO
 
 /// One client for the hosts that must not be reached through a proxy of the environment: loopback, and the link-local
 /// addresses of instance metadata. One for all other hosts. Both keep their connections.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Clients {
     near: Client,
     far: Client,

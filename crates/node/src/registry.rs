@@ -153,8 +153,8 @@ options! {
     pub struct OciOptions {
         /// By `host[:port]`; they take precedence over those that are looked up.
         pub credentials: Option<HashMap<String, Credentials>>,
-        /// A `tagwarden.toml`, for its `[registry]` settings: the variables with a login. The other options take
-        /// precedence.
+        /// A `tagwarden.toml`, for its `[registry]` settings: the variables with a login, and the token servers. The
+        /// other options take precedence.
         #[napi(ts_type = "Config")]
         #[expect(dead_code, reason = "it is of a class, which is read from the object")]
         pub config: Option<IgnoredAny>,
@@ -171,9 +171,9 @@ options! {
         pub ca_pem: Option<String>,
         /// By `host[:port]`. By default HTTP for loopback and HTTPS for all others.
         pub schemes: Option<HashMap<String, Scheme>>,
-        /// Token servers that registries may name on another site, `host[:port]`.
-        pub realms: Option<Many<String>>,
-        /// The access of tokens: `pull_push` by default; `pull` is enough to audit.
+        /// Token servers that registries may name though they are on another site, `host[:port]`.
+        pub token_servers: Option<Many<String>>,
+        /// The access of tokens where nothing is moved: `pull` by default. Moves and pushes ask for `pull_push` in any case.
         pub access: Option<TokenScope>,
         /// 5,000 by default.
         pub connect_timeout_ms: Option<Millis>,
@@ -201,8 +201,8 @@ impl OciOptions {
         for (host, scheme) in self.schemes.unwrap_or_default() {
             options = options.scheme(host, scheme.into());
         }
-        for host in self.realms.into_iter().flatten() {
-            options = options.allow_realm(host);
+        for host in self.token_servers.into_iter().flatten() {
+            options = options.token_server(host);
         }
         options = set(options, self.lookup.map(Into::into), oci::OciOptions::lookup);
         options = set(options, self.login_registry, oci::OciOptions::login_registry);

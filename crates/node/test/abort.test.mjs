@@ -168,6 +168,10 @@ test('an argument that JSON would silently change is a TypeError', async () => {
   assert.throws(() => new OciRegistry({ credentials: 'ci:canary-7f3a91' }), {
     message: 'OciRegistry: credentials: a string instead of an object',
   })
+  assert.ok(new OciRegistry({ tokenServers: ['auth.example.com', '127.0.0.1:5001'] }))
+  assert.throws(() => new OciRegistry({ tokenServers: 'auth.example.com/token' }), {
+    code: 'CONFIG_INVALID', message: /token server "auth.example.com\/token": it is named as HOST or HOST:PORT/,
+  })
 })
 
 test('an argument of a wrong type is an error that moves nothing', async () => {

@@ -204,8 +204,8 @@ impl Credentials {
 /// Hosts are ``host`` or ``host:port``, as in a repository; times are seconds or timedelta; None is the default.
 ///
 /// - ``credentials``: by host; they take precedence over those that are looked up. None by default.
-/// - ``config``: a ``tagwarden.toml``, for its ``[registry]`` settings: the variables with a login. The other arguments
-///   take precedence. None by default.
+/// - ``config``: a ``tagwarden.toml``, for its ``[registry]`` settings: the variables with a login, and the token servers.
+///   The other arguments take precedence. None by default.
 /// - ``lookup``: where credentials are looked up when a registry asks for them: ``nowhere``, ``environment``
 ///   (``TAGWARDEN_USERNAME`` and ``TAGWARDEN_PASSWORD``, or ``TAGWARDEN_IDENTITY_TOKEN``, for the host that
 ///   ``TAGWARDEN_REGISTRY`` names, else for ``login_registry``; then the CI's token: ``GITHUB_TOKEN`` for ghcr.io,
@@ -217,9 +217,10 @@ impl Credentials {
 ///   ``DOCKER_AUTH_CONFIG``.
 /// - ``ca_pem``: roots to trust besides the platform's own, the text of a PEM file. None by default.
 /// - ``schemes``: by host, ``http`` or ``https``. By default HTTP for loopback and HTTPS for all others.
-/// - ``realms``: hosts of token servers that registries may name on another site. By default a token server must be on
-///   the registry's own site.
-/// - ``access``: the access of tokens: ``pull``, enough to audit, or ``pull_push``, the default.
+/// - ``token_servers``: hosts of token servers that registries may name though they are on another site. By default a
+///   token server must be on the registry's own site.
+/// - ``access``: the access of tokens where nothing is moved: ``pull``, the default, or ``pull_push``, as moves and pushes
+///   ask for in any case.
 /// - ``connect_timeout``: the longest that a connection may take to open, TLS included. 5 s by default.
 /// - ``idle_timeout``: the longest that a registry may send nothing while an answer is awaited, that to a put
 ///   included: no shorter than a put's timeout (``Times.put``). 15 s by default.
@@ -240,8 +241,8 @@ impl OciRegistry {
     #[new]
     #[pyo3(signature = (
         *, credentials = None, config = None, lookup = None, login_registry = None, docker_config = None, ca_pem = None,
-        schemes = None, realms = None, access = None, connect_timeout = None, idle_timeout = None, total_timeout = None,
-        upload_timeout = None, retries = None, max_retry_after = None,
+        schemes = None, token_servers = None, access = None, connect_timeout = None, idle_timeout = None,
+        total_timeout = None, upload_timeout = None, retries = None, max_retry_after = None,
     ))]
     #[allow(clippy::too_many_arguments, reason = "each is an option")]
     fn new(
@@ -252,7 +253,7 @@ impl OciRegistry {
         docker_config: Option<Text>,
         ca_pem: Option<Text>,
         schemes: Option<HashMap<String, Text>>,
-        realms: Option<List<Text>>,
+        token_servers: Option<List<Text>>,
         access: Option<TokenScope>,
         connect_timeout: Option<Seconds>,
         idle_timeout: Option<Seconds>,
@@ -289,8 +290,8 @@ impl OciRegistry {
             };
             options = options.scheme(host, scheme);
         }
-        for host in realms.into_iter().flat_map(List::texts) {
-            options = options.allow_realm(host);
+        for host in token_servers.into_iter().flat_map(List::texts) {
+            options = options.token_server(host);
         }
         if let Some(access) = access {
             options = options.access(access.into());

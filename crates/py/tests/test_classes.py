@@ -315,7 +315,7 @@ RECORDS: dict[type[Any], tuple[dict[str, Any], dict[str, Any]]] = {
     RecordedPolicy: (POLICY, {**POLICY, "name": "own"}),
     RecoveryResult: ({"result": "closed", "event": EVENT}, {"result": "nothing"}),
     RegistryConfig: (
-        {"host": "reg.io", "settle_ms": 45_000, "user_env": "REG_USER", "password_env": "REG_PASSWORD"},
+        {"host": "reg.io", "settle_ms": 45_000, "user_env": "U", "password_env": "P", "token_servers": ["auth.io"]},
         {"host": "reg.io"},
     ),
     ReleaseDiff: (WHOLE_DIFF, DIFF),
@@ -480,6 +480,13 @@ def test_native_handles_cannot_be_pickled_or_copied(world: World) -> None:
             pickle.dumps(handle)
         with pytest.raises(TypeError, match="cannot pickle"):
             copy.deepcopy(handle)
+
+
+def test_token_server_is_named_by_its_host() -> None:
+    assert OciRegistry(token_servers=["auth.example.com", "127.0.0.1:5001"])
+    with pytest.raises(tagwarden.InvalidValueError, match="it is named as HOST or HOST:PORT") as failed:
+        OciRegistry(token_servers=["auth.example.com/token"])
+    assert failed.value.code == "CONFIG_INVALID"
 
 
 def test_repr_and_errors_show_no_secret(world: World) -> None:

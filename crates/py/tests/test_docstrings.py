@@ -111,7 +111,7 @@ def test_defaults_in_docstrings_are_those_of_the_core() -> None:
         assert f"{seconds} s by default" in default_of(said, name), name
     (retries,) = re.findall(r"^            retries: (\d+),", options, re.M)
     assert f"{retries} by default" in default_of(said, "retries")
-    assert "access: TokenScope::PullPush," in options and "``pull_push``, the default" in default_of(said, "access")
+    assert "access: TokenScope::Pull," in options and "``pull``, the default" in default_of(said, "access")
     assert "CredentialSource::EnvironmentThenDocker," in options
     assert "``environment_then_docker``, the default" in default_of(said, "lookup")
 

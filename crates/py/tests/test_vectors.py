@@ -134,7 +134,7 @@ def test_oci_registry_has_the_options_of_the_core() -> None:
     source = (ROOT / "crates/core/src/registry/oci/options.rs").read_text()
     core = set(re.findall(r"^    pub fn (\w+)\(mut self", source, re.MULTILINE))
     assert len(core) >= 13
-    names = {"scheme": "schemes", "allow_realm": "realms"}
+    names = {"scheme": "schemes", "token_server": "token_servers"}
     own = set(inspect.signature(tagwarden.OciRegistry).parameters)
     assert own - {"config"} == {names.get(name, name) for name in core}
 

@@ -17,7 +17,7 @@ impl Artifact {
     /// A version tag never moves: REGISTRY_REFUSED if it already points at something else. Pushing the same artifact
     /// again succeeds.
     pub async fn push(&self, registry: &OciRegistry, repository: &Repository, tag: &Tag) -> Result<Digest> {
-        let digest = self.manifest().digest();
+        let (registry, digest) = (&registry.moving(), self.manifest().digest());
         match registry.resolve(repository, tag).await? {
             Some(there) if there == digest => return Ok(digest),
             Some(there) => {

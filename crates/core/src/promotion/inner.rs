@@ -17,7 +17,8 @@ use crate::policy::Policy;
 use crate::registry::Registry;
 use crate::value::{Channel, Clock, Pipeline};
 
-/// The state that all runs of a promoter share.
+/// The state that all runs of a promoter share. Clones share the logs that were read.
+#[derive(Clone)]
 pub(super) struct Inner {
     pub(super) registry: Arc<dyn Registry>,
     pub(super) ledger: Arc<dyn Ledger>,
@@ -27,9 +28,9 @@ pub(super) struct Inner {
     pub(super) after_rollback: AfterRollback,
     pub(super) times: Times,
     pub(super) observer: Option<Arc<dyn ProgressObserver>>,
-    pub(super) journals: std::sync::Mutex<HashMap<Channel, Arc<Mutex<ChannelLog>>>>,
+    pub(super) journals: Arc<std::sync::Mutex<HashMap<Channel, Arc<Mutex<ChannelLog>>>>>,
     /// The times at which this process first read the entries of each log.
-    pub(super) first_reads: std::sync::Mutex<HashMap<Channel, FirstRead>>,
+    pub(super) first_reads: Arc<std::sync::Mutex<HashMap<Channel, FirstRead>>>,
 }
 
 /// A callback for progress: it is called each time a run waits.
@@ -39,6 +40,14 @@ pub trait ProgressObserver: fmt::Debug + Send + Sync {
 }
 
 impl Inner {
+    /// The same state for a run that may put: its reads log in for the put.
+    pub(super) fn for_moves(self: &Arc<Inner>) -> Arc<Inner> {
+        match self.registry.for_moves() {
+            Some(registry) => Arc::new(Inner { registry, ..Inner::clone(self) }),
+            None => Arc::clone(self),
+        }
+    }
+
     /// The journal of a channel, shared by every run of this promoter.
     pub(super) fn journal(&self, channel: &Channel) -> Arc<Mutex<ChannelLog>> {
         let mut journals = self.journals.lock().unwrap_or_else(PoisonError::into_inner);

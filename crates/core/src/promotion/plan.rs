@@ -127,6 +127,10 @@ impl Plan {
         operation: Operation,
         terms: MoveOptions,
     ) -> Result<Plan> {
+        let inner = &match purpose {
+            Purpose::Act => inner.for_moves(),
+            Purpose::Look => Arc::clone(inner),
+        };
         let source = match operation.source() {
             Some(release) => Some(inner.source(&channel.into(), release).await?),
             None => None,
@@ -172,6 +176,7 @@ impl ApprovedPlan {
     /// Executes the plan. A plan that is older than `FRESH_MS` is made again first.
     pub(super) async fn execute(self) -> Result<Receipt> {
         let Plan { mut run, what, planned_ms } = self.0;
+        run.effects.inner = run.effects.inner.for_moves();
         let (planned, mut judgement) = match what {
             What::Settled(receipt) => return Ok(*receipt),
             What::Move(change, judgement) => (change, judgement),

@@ -57,7 +57,7 @@ impl Promoter {
             RecoveryMode::Abort => (Part::Abandon { at_once: false }, TakeoverOp::Abort),
         };
         let author = Author { provenance, takeover, ask: None };
-        let mut effects = Effects::new(&self.inner, channel, timeout, author)?;
+        let mut effects = Effects::new(&self.inner.for_moves(), channel, timeout, author)?;
         let (mut clearing, first) = Clearing::start(part, effects.worker.clone(), effects.inner.now());
         detached(|caller| async move {
             let mut next = Next::Do(first);

@@ -11,6 +11,7 @@ pub use manifest::{Description, MAX_MANIFEST, Manifest};
 pub use pin::{pin_tag, pinned};
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -61,6 +62,13 @@ pub struct TagAnswer {
 /// A registry has no compare-and-swap: two puts of one tag both succeed, and the later one wins.
 #[async_trait]
 pub trait Registry: fmt::Debug + Send + Sync + 'static {
+    /// This registry for the requests of a move, its reads included. An adapter that logs in gets the right to push with
+    /// the first login of the move, so that the put needs no second one; every other read gets the right to pull alone. With
+    /// the default, none, a move uses this registry itself.
+    fn for_moves(&self) -> Option<Arc<dyn Registry>> {
+        None
+    }
+
     /// The digest that a tag points at, or none if it is proven absent.
     async fn resolve(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>>;
 

@@ -3199,8 +3199,8 @@ class OciRegistry(NativeRegistry):
     Hosts are ``host`` or ``host:port``, as in a repository; times are seconds or timedelta; None is the default.
 
     - ``credentials``: by host; they take precedence over those that are looked up. None by default.
-    - ``config``: a ``tagwarden.toml``, for its ``[registry]`` settings: the variables with a login. The other arguments
-      take precedence. None by default.
+    - ``config``: a ``tagwarden.toml``, for its ``[registry]`` settings: the variables with a login, and the token servers.
+      The other arguments take precedence. None by default.
     - ``lookup``: where credentials are looked up when a registry asks for them: ``nowhere``, ``environment``
       (``TAGWARDEN_USERNAME`` and ``TAGWARDEN_PASSWORD``, or ``TAGWARDEN_IDENTITY_TOKEN``, for the host that
       ``TAGWARDEN_REGISTRY`` names, else for ``login_registry``; then the CI's token: ``GITHUB_TOKEN`` for ghcr.io,
@@ -3212,9 +3212,10 @@ class OciRegistry(NativeRegistry):
       ``DOCKER_AUTH_CONFIG``.
     - ``ca_pem``: roots to trust besides the platform's own, the text of a PEM file. None by default.
     - ``schemes``: by host, ``http`` or ``https``. By default HTTP for loopback and HTTPS for all others.
-    - ``realms``: hosts of token servers that registries may name on another site. By default a token server must be on
-      the registry's own site.
-    - ``access``: the access of tokens: ``pull``, enough to audit, or ``pull_push``, the default.
+    - ``token_servers``: hosts of token servers that registries may name though they are on another site. By default a
+      token server must be on the registry's own site.
+    - ``access``: the access of tokens where nothing is moved: ``pull``, the default, or ``pull_push``, as moves and pushes
+      ask for in any case.
     - ``connect_timeout``: the longest that a connection may take to open, TLS included. 5 s by default.
     - ``idle_timeout``: the longest that a registry may send nothing while an answer is awaited, that to a put
       included: no shorter than a put's timeout (``Times.put``). 15 s by default.
@@ -3239,7 +3240,7 @@ class OciRegistry(NativeRegistry):
         docker_config: str | None = None,
         ca_pem: str | None = None,
         schemes: dict[str, str] | None = None,
-        realms: Iterable[str] | None = None,
+        token_servers: Iterable[str] | None = None,
         access: Literal["pull", "pull_push"] | None = None,
         connect_timeout: float | timedelta | None = None,
         idle_timeout: float | timedelta | None = None,
@@ -4712,6 +4713,11 @@ class RegistryConfig:
     def to_dict(self, /) -> dict[str, Any]:
         """
         The JSON of the core, to which fields are only ever added. What is None is left out.
+        """
+    @property
+    def token_servers(self, /) -> tuple[str, ...] | None:
+        """
+        The token servers that it may name though they are on another site; absent if the file does not say.
         """
     @property
     def user_env(self, /) -> str | None:

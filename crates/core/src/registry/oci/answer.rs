@@ -23,7 +23,8 @@ pub(super) struct Answer {
     pub(super) body: BytesMut,
     /// The reason why the body is incomplete; none if it is complete.
     pub(super) cut: Option<Unread>,
-    /// The reason why there was no other login for a second attempt; none if no other login was needed.
+    /// The reason why there was no other login for a second attempt; none if no other login was needed. Without it, a
+    /// 404 does not prove an absence: a registry may hide what is private.
     pub(super) no_login: Option<String>,
     /// The places in which no login was found; none if the request had a login, or no login was looked for.
     pub(super) anonymous: Option<String>,
@@ -90,7 +91,10 @@ impl Answer {
     }
 
     fn is_whole_404(&self) -> bool {
-        self.status == StatusCode::NOT_FOUND && self.from == Origin::Registry && self.cut.is_none()
+        self.status == StatusCode::NOT_FOUND
+            && self.from == Origin::Registry
+            && self.cut.is_none()
+            && self.no_login.is_none()
     }
 
     /// The error of an answer that a read cannot use. It says nothing about the existence of the requested thing.

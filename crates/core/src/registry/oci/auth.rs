@@ -3,21 +3,24 @@
 //! Nothing is requested in advance: the first request of a host goes directly to its resource, and a 401 names the
 //! authentication that the host requires. This is remembered for the host, so that later requests, also for other
 //! repositories, have the header from the start.
+//!
+//! A registry that hides its private repositories answers 403 or 404 instead. If there are credentials for it, `/v2/` is
+//! asked for the challenge, and the request is sent again with the login.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, WWW_AUTHENTICATE};
-use reqwest::{RequestBuilder, StatusCode};
+use reqwest::header::AUTHORIZATION;
+use reqwest::{Method, RequestBuilder, StatusCode};
 use tokio::time::Instant;
 
 use super::answer::{Answer, Origin};
 use super::attempts::Attempts;
 use super::challenge::Challenge;
-use super::credentials::{Credentials, Found, basic};
+use super::credentials::{Credentials, Found, TOKEN_USER, basic};
 use super::endpoint::Endpoint;
-use super::host::{Host, LONGEST_LIFE, Pass};
-use super::http::lock;
+use super::host::{Host, LONGEST_LIFE, Pass, RepositoryLogin};
+use super::http::{describe, lock, request};
 use super::options::TokenScope;
 use super::words::and;
 use crate::error::{Error, ErrorKind, Result};
@@ -33,17 +36,22 @@ pub(super) struct Login<'a> {
     pub(super) access: TokenScope,
     pub(super) attempts: &'a mut Attempts,
     host: Arc<Host>,
+    repository: Arc<RepositoryLogin>,
     /// None if the host has not sent a challenge yet.
     pass: Option<Pass>,
     renewed: bool,
+    /// The reason why there is no other pass, after one was looked for.
+    no_login: Option<String>,
 }
 
 impl<'a> Login<'a> {
     /// The login of a request that needs this access.
     pub(super) async fn new(endpoint: &'a Endpoint<'a>, scope: TokenScope, attempts: &'a mut Attempts) -> Result<Self> {
-        let host = lock(&endpoint.http.hosts).entry(endpoint.repository.registry().to_owned()).or_default().clone();
-        let challenge = lock(&host.challenge).clone();
-        let mut login = Login { endpoint, access: scope, attempts, host, pass: None, renewed: false };
+        let host = lock(&endpoint.http.hosts).get(endpoint.repository.registry());
+        let repository = host.repository(endpoint.repository.path());
+        let challenge = host.challenge(&repository);
+        let mut login =
+            Login { endpoint, access: scope, attempts, host, repository, pass: None, renewed: false, no_login: None };
         if let Some(challenge) = challenge {
             login.pass = login.answer(&challenge).await?;
         }
@@ -72,51 +80,103 @@ impl<'a> Login<'a> {
         }
     }
 
-    /// True if the request is to be sent again, because there is another pass after a 401, or after a 403 to a pass
-    /// that may have expired.
+    /// True if the request is to be sent again, because there is another pass after a 401, after a 403 to a pass that
+    /// may have expired, or after a 403 or a 404 to an anonymous request.
     ///
-    /// If there is no other pass, then a 403 is the registry's answer to the request itself, and its `no_login` gets
-    /// the reason. A 401 is then an error, which includes the registry's words: REGISTRY_DENIED if there are no (other)
-    /// credentials.
+    /// If there is no other pass, then a 403 or a 404 is the registry's answer to the request itself, and its `no_login`
+    /// gets the reason, unless the registry wants no login. A 401 is then an error, which includes the registry's words:
+    /// REGISTRY_DENIED if there are no (other) credentials.
     async fn renew(&mut self, answer: &mut Answer) -> Result<bool> {
-        let is_old = self.pass.as_ref().is_some_and(|pass| pass.since.elapsed() > MAY_HAVE_EXPIRED);
-        let may_help = answer.status == StatusCode::UNAUTHORIZED || (answer.status == StatusCode::FORBIDDEN && is_old);
-        if !may_help || answer.from != Origin::Registry || std::mem::replace(&mut self.renewed, true) {
+        let may_help = match (answer.status, &self.pass) {
+            (StatusCode::UNAUTHORIZED, _) | (StatusCode::FORBIDDEN | StatusCode::NOT_FOUND, None) => true,
+            (StatusCode::FORBIDDEN, Some(pass)) => pass.since.elapsed() > MAY_HAVE_EXPIRED,
+            _ => false,
+        };
+        if !may_help || answer.from != Origin::Registry {
             return Ok(false);
         }
+        if std::mem::replace(&mut self.renewed, true) {
+            answer.no_login.clone_from(&self.no_login);
+            return Ok(false);
+        }
+        let is_refused = answer.status == StatusCode::UNAUTHORIZED;
         match self.new_pass(answer).await {
             Ok(pass) => {
-                self.pass = Some(pass);
-                Ok(true)
+                let is_new = pass.is_some();
+                self.pass = pass.or(self.pass.take());
+                Ok(is_new)
             }
-            Err(error) if answer.status == StatusCode::FORBIDDEN => {
-                answer.no_login = Some(error.to_string());
+            // A broken configuration is an error of its own.
+            Err(error) if !is_refused && error.kind() != ErrorKind::ConfigInvalid => {
+                self.no_login = Some(error.to_string());
+                answer.no_login.clone_from(&self.no_login);
                 Ok(false)
             }
             Err(error) => Err(match answer.words(&self.endpoint.http.secrets()) {
                 words if words.is_empty() => error,
-                words => and(error.kind(), &error, &format!("the registry answered 401{words}")),
+                words => {
+                    let status = answer.status.as_u16();
+                    and(error.kind(), &error, &format!("the registry answered {status}{words}"))
+                }
             }),
         }
     }
 
-    async fn new_pass(&self, answer: &Answer) -> Result<Pass> {
-        let challenges: Vec<&str> =
-            answer.headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok()).collect();
-        let known = lock(&self.host.challenge).clone();
-        let challenge = match known {
-            _ if !challenges.is_empty() => Challenge::select(challenges)?,
-            Some(known) => known,
-            None => return Err(self.denied("it refuses the request and does not say how to authenticate")),
+    /// The pass that may change this answer; none if the registry gave it to an anonymous request, and there are no
+    /// credentials or the registry wants none.
+    async fn new_pass(&self, answer: &Answer) -> Result<Option<Pass>> {
+        let is_hidden = answer.status != StatusCode::UNAUTHORIZED && self.pass.is_none();
+        if is_hidden {
+            match self.credentials().await {
+                Ok((Credentials::Anonymous, _)) => return Ok(None),
+                // A registry without logins needs no credentials, and so none that cannot be looked up.
+                Err(error) => return if self.root().await?.is_some() { Err(error) } else { Ok(None) },
+                Ok(_) => {}
+            }
+        }
+        let known = || self.host.challenge(&self.repository);
+        let challenge = match Challenge::of(&answer.headers)?.or_else(known) {
+            Some(challenge) => challenge,
+            None => match self.root().await? {
+                Some(challenge) => challenge,
+                None if is_hidden => return Ok(None),
+                None => {
+                    return Err(
+                        self.denied("there is no challenge in its answer, so it does not say how to authenticate")
+                    );
+                }
+            },
         };
-        *lock(&self.host.challenge) = Some(challenge.clone());
+        self.host.learn(&self.repository, self.endpoint.repository.path(), &challenge);
         match self.answer(&challenge).await? {
-            Some(pass) => Ok(pass),
+            Some(pass) => Ok(Some(pass)),
             None => {
                 let denied = self.denied("it wants a user and a password, and there are none for it");
                 Err(self.anonymous(denied).await)
             }
         }
+    }
+
+    /// The challenge of `/v2/`, which a registry with logins answers with 401; none if it has no challenge. It is asked
+    /// once for each host, anonymously.
+    async fn root(&self) -> Result<Option<Challenge>> {
+        let ask = || async {
+            let http = self.endpoint.http;
+            let url = self.endpoint.root("v2/")?;
+            let mut attempts = Attempts::new(&http.options, self.attempts.deadline);
+            loop {
+                let sent = attempts.send(request(&http.clients, Method::GET, &url), Origin::Registry, None).await;
+                let (error, asked) = match sent {
+                    Ok(answer) if matches!(answer.status.as_u16(), 429 | 500..=599) => {
+                        (answer.unusable(&http.secrets()), answer.asked_wait())
+                    }
+                    Ok(answer) => return Challenge::of(&answer.headers),
+                    Err(error) => (http.unavailable(&url, &describe(error)), None),
+                };
+                attempts.retry(error, asked).await?;
+            }
+        };
+        self.host.root.get_or_try_init(ask).await.cloned()
     }
 
     /// The pass for a challenge; none if it asks for a user and a password, and there are none.
@@ -127,15 +187,19 @@ impl<'a> Login<'a> {
                 (Credentials::Password { user, password }, since) => {
                     Ok(Some(Pass::new(basic(&user, &password)?, TokenScope::PullPush, since, LONGEST_LIFE)))
                 }
+                (Credentials::IdentityToken(token), since) => {
+                    Ok(Some(Pass::new(basic(TOKEN_USER, &token)?, TokenScope::PullPush, since, LONGEST_LIFE)))
+                }
                 _ => Err(self.denied("it wants a user and a password, and there is only a token")),
             },
             Challenge::Bearer(bearer) => {
-                let path = self.endpoint.repository.path().to_owned();
-                let slot = lock(&self.host.tokens).entry(path).or_default().clone();
-                let mut held = slot.lock().await;
-                let rejected = self.pass.as_ref().map(|pass| pass.since);
+                let mut held = self.repository.token.lock().await;
+                let (rejected, most) = (self.pass.as_ref().map(|pass| pass.since), self.most());
                 let good = |pass: &&Pass| {
-                    Some(pass.since) != rejected && pass.access >= self.access && Instant::now() < pass.until
+                    Some(pass.since) != rejected
+                        && pass.access >= self.access
+                        && pass.asked >= most
+                        && Instant::now() < pass.until
                 };
                 if held.as_ref().filter(good).is_none() {
                     *held = match self.token(bearer).await {
@@ -146,6 +210,11 @@ impl<'a> Login<'a> {
                 Ok(held.clone())
             }
         }
+    }
+
+    /// The access that a token is requested for: in a move all that the move needs.
+    pub(super) fn most(&self) -> TokenScope {
+        self.endpoint.http.access.max(self.access)
     }
 
     /// The credentials for the repository. They are looked up once, and again after a pass made from them was rejected,

@@ -1,8 +1,13 @@
-//! The challenge of a 401: the `WWW-Authenticate` header (RFC 9110, section 11.6.1).
+//! The challenge of a registry: the `WWW-Authenticate` header (RFC 9110, section 11.6.1).
+//!
+//! Registries break its grammar: values have no quotes, or a parameter is there twice. Everything is read whose meaning
+//! is clear.
 
 use std::collections::BTreeMap;
 
-use super::cursor::{Cursor, unusable};
+use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
+
+use super::cursor::{Cursor, Unquoted, unusable};
 use super::options::TokenScope;
 use crate::error::Result;
 
@@ -22,7 +27,7 @@ pub(super) enum Challenge {
 /// The parameters of a Bearer challenge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Bearer {
-    /// The token server's URL as the registry gave it. It is not trusted.
+    /// The token server's URL as the registry gave it, which may be relative. It is not trusted.
     pub(super) realm: String,
     /// The service for which the token is valid.
     pub(super) service: Option<String>,
@@ -31,17 +36,22 @@ pub(super) struct Bearer {
 }
 
 impl Challenge {
-    /// Selects the challenge to answer from all `WWW-Authenticate` headers of a 401. Bearer is preferred to Basic.
-    pub(super) fn select<'a>(headers: impl IntoIterator<Item = &'a str>) -> Result<Challenge> {
+    /// The challenge in the headers of an answer; none if they have none, or an empty one.
+    pub(super) fn of(headers: &HeaderMap) -> Result<Option<Challenge>> {
+        Challenge::select(headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok()))
+    }
+
+    /// Selects the challenge to answer from all `WWW-Authenticate` headers of an answer. Bearer is preferred to Basic.
+    pub(super) fn select<'a>(headers: impl IntoIterator<Item = &'a str>) -> Result<Option<Challenge>> {
         let (mut basic, mut other) = (false, None);
         for header in headers {
             for (scheme, mut params) in parse(header)? {
                 match scheme.as_str() {
                     "bearer" => {
-                        let realm = params.remove("realm");
+                        let realm = params.remove("realm").filter(|realm| !realm.is_empty());
                         let realm = realm.ok_or_else(|| unusable(NAME, "a Bearer challenge names no realm"))?;
                         let (service, scope) = (params.remove("service"), params.remove("scope"));
-                        return Ok(Challenge::Bearer(Bearer { realm, service, scope }));
+                        return Ok(Some(Challenge::Bearer(Bearer { realm, service, scope })));
                     }
                     "basic" => basic = true,
                     _ => other = other.or(Some(scheme)),
@@ -49,9 +59,21 @@ impl Challenge {
             }
         }
         match other {
-            _ if basic => Ok(Challenge::Basic),
+            _ if basic => Ok(Some(Challenge::Basic)),
             Some(scheme) => Err(unusable(NAME, format!("\"{scheme}\" is asked for; only Bearer and Basic are spoken"))),
-            None => Err(unusable(NAME, "no challenge at all")),
+            None => Ok(None),
+        }
+    }
+
+    /// True if a request to the repository with this path gets the same login by this challenge as by the other.
+    pub(super) fn is_answered_as(&self, other: &Challenge, path: &str) -> bool {
+        match (self, other) {
+            (Challenge::Basic, Challenge::Basic) => true,
+            (Challenge::Bearer(one), Challenge::Bearer(two)) => {
+                let asked = |bearer: &Bearer| bearer.scope_of(path, TokenScope::Pull);
+                one.realm == two.realm && one.service == two.service && asked(one) == asked(two)
+            }
+            _ => false,
         }
     }
 }
@@ -80,22 +102,37 @@ type Offered = (String, BTreeMap<String, String>);
 fn parse(header: &str) -> Result<Vec<Offered>> {
     let mut cursor = Cursor::new(NAME, header)?;
     let mut all: Vec<Offered> = Vec::new();
+    // True after a scope without quotes: the ',' between its actions looks like the end of the parameter.
+    let mut in_scope = false;
     while cursor.next_member() {
         let (start, count) = (cursor.at(), all.len());
+        if let (true, Some((_, params)), Some((action, after))) = (in_scope, all.last_mut(), action(cursor)) {
+            params.entry("scope".to_owned()).and_modify(|scope| *scope = format!("{scope},{action}"));
+            cursor = after;
+            continue;
+        }
         // A name before '=' is that of a parameter of the last challenge, and any other name is the scheme of a new one.
         match all.last_mut() {
             Some((_, params)) if at_parameter(cursor) => {
-                let (name, value) = cursor.parameter()?;
-                if params.contains_key(&name) || params.len() == MAX_ITEMS {
+                in_scope = is_unquoted_scope(cursor);
+                let (name, value) = cursor.parameter(Unquoted::Anything)?;
+                if params.len() == MAX_ITEMS {
                     return Err(cursor.broken(format!("the parameter \"{name}\" is one too many"), start));
                 }
-                params.insert(name, value);
+                // The first of two counts. Two token servers are not a choice.
+                let known = params.entry(name.clone()).or_insert_with(|| value.clone());
+                if name == "realm" && *known != value {
+                    return Err(cursor.broken("another \"realm\"", start));
+                }
                 if !cursor.ends() {
                     return Err(cursor.broken("no ',' after a parameter", cursor.at()));
                 }
             }
             _ if count == MAX_ITEMS => return Err(cursor.broken(format!("more than {MAX_ITEMS} challenges"), start)),
-            _ => all.push((scheme(&mut cursor)?, BTreeMap::new())),
+            _ => {
+                in_scope = false;
+                all.push((scheme(&mut cursor)?, BTreeMap::new()));
+            }
         }
     }
     Ok(all)
@@ -126,6 +163,17 @@ fn at_parameter(mut ahead: Cursor<'_>) -> bool {
     !ahead.token().is_empty() && ahead.take('=')
 }
 
+fn is_unquoted_scope(mut ahead: Cursor<'_>) -> bool {
+    ahead.token().eq_ignore_ascii_case("scope") && ahead.take('=') && !ahead.take('"')
+}
+
+/// An action of a scope that is a whole list member, and the cursor after it.
+fn action(mut ahead: Cursor<'_>) -> Option<(&str, Cursor<'_>)> {
+    let action = ahead.token();
+    ahead.spaces();
+    (matches!(action, "pull" | "push" | "delete" | "*") && ahead.ends()).then_some((action, ahead))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,7 +184,7 @@ mod tests {
     }
 
     fn select(header: &str) -> Challenge {
-        Challenge::select([header]).unwrap()
+        Challenge::select([header]).unwrap().unwrap()
     }
 
     fn error(header: &str) -> String {
@@ -164,25 +212,43 @@ mod tests {
         let want = bearer("https://a/t", None, None);
         assert_eq!(select(r#"Basic realm="x", Bearer realm="https://a/t""#), want);
         assert_eq!(select(r#"Negotiate YWJj==, , Digest qop="auth", algorithm=MD5, Bearer realm="https://a/t""#), want);
-        assert_eq!(Challenge::select(["Negotiate", r#"Bearer realm="https://a/t""#]).unwrap(), want);
+        assert_eq!(Challenge::select(["Negotiate", r#"Bearer realm="https://a/t""#]).unwrap(), Some(want));
         assert_eq!(select("Negotiate YWJj, Basic"), Challenge::Basic);
     }
 
     #[test]
+    fn headers_that_break_the_grammar_are_read_if_their_meaning_is_clear() {
+        let want = bearer("https://a/t?x=1", Some("reg"), Some("repository:a/b:pull,push"));
+        for header in [
+            "Bearer realm=https://a/t?x=1,service=reg,scope=repository:a/b:pull,push",
+            "Bearer scope=repository:a/b:pull, push , realm=https://a/t?x=1 ,service=reg",
+            r#"Bearer realm="https://a/t?x=1",realm=https://a/t?x=1,service=reg,service="",scope="repository:a/b:pull,push",scope=x"#,
+        ] {
+            assert_eq!(select(header), want, "{header}");
+        }
+        assert_eq!(select("Bearer realm=/t, Basic"), bearer("/t", None, None));
+        assert_eq!(select("Bearer realm=/t,scope=a,pull,Basic realm=b"), bearer("/t", None, Some("a,pull")));
+        for header in
+            ["Basic realm=/", "Basic realm=", "Basic realm=Docker Registry, Negotiate", "BASIC Realm=\"a\",realm=a"]
+        {
+            assert_eq!(select(header), Challenge::Basic, "{header}");
+        }
+        for header in ["", " ", ",, "] {
+            assert_eq!(Challenge::select([header]).unwrap(), None, "{header:?}");
+        }
+    }
+
+    #[test]
     fn hostile_headers_are_errors_with_their_place() {
-        assert_eq!(error(""), "WWW-Authenticate: no challenge at all");
         assert_eq!(error("=x"), "WWW-Authenticate: no scheme at byte 0");
         assert_eq!(
             error(r#"Bearer realm="https://a"#),
             "WWW-Authenticate: a quoted string has no end; it begins at byte 13"
         );
         assert_eq!(error(r#"Bearer realm="a" x"#), "WWW-Authenticate: no ',' after a parameter at byte 17");
-        assert_eq!(
-            error(r#"Bearer realm="a",realm="b""#),
-            "WWW-Authenticate: the parameter \"realm\" is one too many at byte 17"
-        );
+        assert_eq!(error(r#"Bearer realm="a",realm="b""#), "WWW-Authenticate: another \"realm\" at byte 17");
         assert_eq!(error("Bearer scope=a"), "WWW-Authenticate: a Bearer challenge names no realm");
-        assert_eq!(error("Bearer b=c,a="), "WWW-Authenticate: a parameter has no value at byte 13");
+        assert_eq!(error("Bearer b=c,realm="), "WWW-Authenticate: a Bearer challenge names no realm");
         assert_eq!(error("NTLM"), "WWW-Authenticate: \"ntlm\" is asked for; only Bearer and Basic are spoken");
         assert_eq!(error(&"a,".repeat(40)), "WWW-Authenticate: more than 32 challenges at byte 64");
         assert_eq!(error(&"a".repeat(9000)), "WWW-Authenticate: 9000 bytes, the most is 8192");
@@ -212,7 +278,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_quoted_comes_back(value in "[ -~]{0,40}") {
+        fn what_is_quoted_comes_back(value in "[ -~]{1,40}") {
             let quoted = value.replace('\\', "\\\\").replace('"', "\\\"");
             let header = format!("Bearer realm=\"{quoted}\"");
             proptest::prop_assert_eq!(select(&header), bearer(&value, None, None));

@@ -7,6 +7,15 @@ use crate::error::{Error, ErrorKind, Result};
 /// The longest header that is read, in bytes.
 const MAX_BYTES: usize = 8 * 1024;
 
+/// The values that a parameter may have without quotes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unquoted {
+    /// A token, as the grammar says.
+    Token,
+    /// Anything up to the next ',', or nothing.
+    Anything,
+}
+
 #[derive(Clone, Copy)]
 pub(super) struct Cursor<'a> {
     name: &'static str,
@@ -70,21 +79,24 @@ impl<'a> Cursor<'a> {
     }
 
     /// A parameter and the white space after it: its name in lower case, and its value, which is empty if there is none.
-    pub(super) fn parameter(&mut self) -> Result<(String, String)> {
+    pub(super) fn parameter(&mut self, unquoted: Unquoted) -> Result<(String, String)> {
         let name = self.token().to_ascii_lowercase();
-        let value = if self.take('=') { self.value()? } else { String::new() };
+        let value = if self.take('=') { self.value(unquoted)? } else { String::new() };
         self.spaces();
         Ok((name, value))
     }
 
-    /// A token or a quoted string.
-    fn value(&mut self) -> Result<String> {
+    /// A quoted string, or a value without quotes.
+    fn value(&mut self, unquoted: Unquoted) -> Result<String> {
         self.spaces();
         let start = self.at();
         if !self.take('"') {
-            return match self.token() {
-                "" => Err(self.broken("a parameter has no value", start)),
-                token => Ok(token.to_owned()),
+            return match unquoted {
+                Unquoted::Anything => Ok(self.run(|char| char != ',' && char != '"').trim_end().to_owned()),
+                Unquoted::Token => match self.token() {
+                    "" => Err(self.broken("a parameter has no value", start)),
+                    token => Ok(token.to_owned()),
+                },
             };
         }
         let mut value = String::new();

@@ -45,6 +45,13 @@ impl<'a> Endpoint<'a> {
             .map_err(|e| Error::new(ErrorKind::InternalFault, format!("{rest} cannot be a part of a URL: {e}")))
     }
 
+    /// The URL of a path of the registry, such as `v2/`.
+    pub(super) fn root(&self, path: &str) -> Result<Url> {
+        self.base
+            .join(&format!("/{path}"))
+            .map_err(|e| Error::new(ErrorKind::InternalFault, format!("/{path} cannot be a part of a URL: {e}")))
+    }
+
     /// The host of a URL: the registry itself if the scheme, the host and the port are the registry's.
     pub(super) fn origin(&self, url: &Url) -> Origin {
         if self.base.origin() == url.origin() { Origin::Registry } else { Origin::Elsewhere }

@@ -1,14 +1,14 @@
 //! `Http`: the clients of registries, and what is known of each registry.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder, Url};
 use tokio::time::Instant;
 
-use super::host::Host;
-use super::options::OciOptions;
+use super::host::{Hosts, hosts};
+use super::options::{OciOptions, TokenScope};
+use super::token_servers::TokenServers;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{self, Clients};
 use crate::secret::{Secret, show};
@@ -20,21 +20,31 @@ const MAX_SECRETS: usize = 64;
 /// An idle connection is kept for this long for the next request.
 const IDLE_CONNECTION: Duration = Duration::from_secs(30);
 
-/// The HTTP clients, their options, and the challenges, credentials and tokens of registries.
-#[derive(Debug)]
+/// The HTTP clients, their options, and the challenges, credentials and tokens of registries. Clones share all of it.
+#[derive(Clone, Debug)]
 pub(super) struct Http {
-    pub(super) options: OciOptions,
+    pub(super) options: Arc<OciOptions>,
+    /// The access that tokens are requested for.
+    pub(super) access: TokenScope,
+    pub(super) token_servers: Arc<TokenServers>,
     pub(super) clients: Clients,
     /// The clients for uploads, during which a registry may send nothing for a longer time.
     pub(super) uploads: Clients,
-    pub(super) hosts: Mutex<HashMap<String, Arc<Host>>>,
-    secrets: Mutex<Vec<Secret>>,
+    pub(super) hosts: Arc<Mutex<Hosts>>,
+    secrets: Arc<Mutex<Vec<Secret>>>,
 }
 
 impl Http {
     pub(super) fn new(options: OciOptions) -> Result<Http> {
         let (uploads, clients) = (clients(&options, options.upload_timeout)?, clients(&options, options.idle_timeout)?);
-        Ok(Http { options, clients, uploads, hosts: Mutex::default(), secrets: Mutex::default() })
+        let (access, token_servers) = (options.access, Arc::new(TokenServers::new(&options.token_servers)?));
+        let (options, hosts) = (Arc::new(options), Arc::new(Mutex::new(hosts())));
+        Ok(Http { options, access, token_servers, clients, uploads, hosts, secrets: Arc::default() })
+    }
+
+    /// The same, with tokens for all that a move needs from the first request on.
+    pub(super) fn moving(&self) -> Http {
+        Http { access: TokenScope::PullPush, ..self.clone() }
     }
 
     /// Every secret that was used, for redaction.

@@ -13,8 +13,10 @@ mod http;
 mod options;
 mod outside;
 mod read;
+mod recent;
 mod tags;
 mod token;
+mod token_servers;
 mod words;
 mod write;
 
@@ -46,6 +48,8 @@ use crate::value::{Digest, Reference, Repository, Tag};
 /// so a move costs one token request, which requests that begin together share. `resolve` is one HEAD for an existing
 /// tag, and a HEAD and a GET for an absent one; `fetch` is one GET for both.
 ///
+/// Reads request a token for `pull`; a move and a push request `pull,push` from their first request on.
+///
 /// # Reads
 /// A read is retried with jittered back-off after a 5xx, 408, 429, a lost connection or a cut body, within
 /// [`OciOptions::total_timeout`]. A HEAD that is an error (405 included) is repeated as a GET, whose answer counts.
@@ -71,17 +75,23 @@ use crate::value::{Digest, Reference, Repository, Tag};
 /// the first code.
 ///
 /// # Credentials
-/// Credentials are looked up by the registry's host when the registry answers 401, never before. They are sent to that
-/// origin and to its token server, never along a redirect or a link to another host. No error and no `Debug` output
-/// shows them.
+/// Credentials are looked up by the registry's host when the registry answers 401, or 403 or 404 to an anonymous request,
+/// never before. They are sent to that origin and to its token server, never along a redirect or a link to another host.
+/// No error and no `Debug` output shows them.
+///
+/// A registry may hide what is private: it answers 403 or 404 instead of 401. If there are credentials for it, `/v2/` is
+/// asked for the challenge, once for each host, and the request is sent again with the login; if that fails, a 404 proves no
+/// absence.
 ///
 /// # Token servers
-/// A registry's answer names its token server, so the server is checked first. It must be on the registry's own site
-/// (the same registrable domain, such as auth.docker.io for registry-1.docker.io). It must use https unless the
-/// connection to the registry itself is plain HTTP. Its address must not be further inside the network than the
-/// registry's, and never link-local or that of a metadata service. Other servers are used only if
-/// [`OciOptions::allow_realm`] names them. A name that changes its address between the check and the request is not
-/// detected.
+/// A registry's answer names its token server, so the server is checked first. It must be on the registry's own site: the
+/// same host, or the same registrable domain by the public suffix list, such as auth.docker.io for registry-1.docker.io.
+/// Its address must not be further inside the network than the registry's, and never link-local or that of a metadata
+/// service. Other servers are used only if [`OciOptions::token_server`] names them. Every token server must use https,
+/// unless it is on the registry's own host and the connection to the registry itself is plain HTTP. Its redirects are not
+/// followed. A name that changes its address between the check and the request is not detected.
+///
+/// Tokens and challenges are kept for each registry and each repository; those that were used last are kept.
 #[derive(Clone, Debug)]
 pub struct OciRegistry(Arc<Http>);
 
@@ -89,6 +99,11 @@ impl OciRegistry {
     /// A registry client with these options; it sends nothing. CONFIG_INVALID if the CA certificates cannot be used.
     pub fn new(options: OciOptions) -> Result<OciRegistry> {
         Ok(OciRegistry(Arc::new(Http::new(options)?)))
+    }
+
+    /// The same client, whose tokens are for a push from the first request on.
+    pub(crate) fn moving(&self) -> OciRegistry {
+        OciRegistry(Arc::new(self.0.moving()))
     }
 
     /// Pushes a blob if it does not exist yet, and returns its SHA-256 digest. The blob must not be empty.
@@ -103,6 +118,10 @@ impl OciRegistry {
 
 #[async_trait]
 impl Registry for OciRegistry {
+    fn for_moves(&self) -> Option<Arc<dyn Registry>> {
+        Some(Arc::new(self.moving()))
+    }
+
     async fn resolve(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>> {
         Ok(self.read_tag(repository, tag).await?.digest)
     }

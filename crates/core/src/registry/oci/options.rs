@@ -1,6 +1,6 @@
 //! `OciOptions`: the options of an `OciRegistry`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -20,7 +20,8 @@ pub struct OciOptions {
     pub(super) docker_config: Option<PathBuf>,
     pub(super) ca_pem: Vec<u8>,
     pub(super) schemes: BTreeMap<String, Scheme>,
-    pub(super) realms: BTreeSet<String>,
+    /// Each with the registry that it is for; none for every one.
+    pub(super) token_servers: Vec<(Option<String>, String)>,
     pub(super) access: TokenScope,
     pub(super) connect_timeout: Duration,
     pub(super) idle_timeout: Duration,
@@ -42,9 +43,10 @@ pub enum Scheme {
 /// The access that tokens are requested for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TokenScope {
-    /// `pull`: enough for an audit.
+    /// `pull`: enough to read.
     Pull,
-    /// `pull,push`: all that a move needs, in one token. If a read is refused this, `pull` alone is requested.
+    /// `pull,push`: all that a move needs, in one token. If it is refused, the reads of the move request `pull` alone. Some
+    /// registries make a repository that does not exist yet when `push` is requested.
     PullPush,
 }
 
@@ -58,8 +60,8 @@ impl Default for OciOptions {
             docker_config: None,
             ca_pem: Vec::new(),
             schemes: BTreeMap::new(),
-            realms: BTreeSet::new(),
-            access: TokenScope::PullPush,
+            token_servers: Vec::new(),
+            access: TokenScope::Pull,
             connect_timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_secs(15),
             total_timeout: Duration::from_secs(30),
@@ -147,14 +149,23 @@ impl OciOptions {
         self.scheme(registry, Scheme::Http)
     }
 
-    /// Allows registries to name a token server on this host, `host[:port]`, wherever it is. By default a token server
-    /// must be on the registry's own site (see [`OciRegistry`](super::OciRegistry), *Token servers*).
-    pub fn allow_realm(mut self, host: impl Into<String>) -> Self {
-        self.realms.insert(host.into());
+    /// Allows registries to name a token server on this host, `host[:port]`, wherever it is; without a port, on any
+    /// port. By default a token server must be on the registry's own site (see [`OciRegistry`](super::OciRegistry), *Token
+    /// servers*).
+    pub fn token_server(mut self, host: impl Into<String>) -> Self {
+        self.token_servers.push((None, host.into()));
         self
     }
 
-    /// Sets the access that tokens are requested for. [`TokenScope::PullPush`] by default.
+    /// Allows one registry, `host[:port]`, to name a token server on this host: as [`OciOptions::token_server`].
+    pub fn token_server_of(self, registry: impl Into<String>, host: impl Into<String>) -> Self {
+        let mut options = self;
+        options.token_servers.push((Some(registry.into()), host.into()));
+        options
+    }
+
+    /// Sets the access that tokens are requested for where nothing is moved. [`TokenScope::Pull`] by default. Moves and
+    /// pushes request [`TokenScope::PullPush`] in any case.
     pub fn access(mut self, access: TokenScope) -> Self {
         self.access = access;
         self

@@ -4,6 +4,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use psl::Psl;
 use reqwest::Url;
 
 /// The network zone of an address. The order matters: a later zone is further inside a network.
@@ -16,32 +17,36 @@ enum Zone {
     Never,
 }
 
-/// Checks the URL of a token server; [`addresses`] checks the addresses of its host. The error is the reason why it
-/// must not be asked.
-///
-/// - A host that the caller named (`host[:port]`) is always allowed.
-/// - The registry's own origin is allowed.
-/// - Plain HTTP is allowed only on the registry's own host, or from loopback to loopback, and only if the connection to
-///   the registry itself is plain HTTP.
-/// - Any other host must be on the registry's own site: the same registrable domain (`auth.docker.io` for
-///   `registry-1.docker.io`), or the same address.
-pub(super) fn realm(registry: &Url, realm: &str, named: impl Fn(&Url) -> bool) -> Result<Url, String> {
-    let url = Url::parse(realm).map_err(|e| format!("it is not a URL: {e}"))?;
+/// The URL of a token server. A relative one is relative to the registry. The error is the reason why it must never be
+/// asked: it is no plain http or https URL, or it is on plain HTTP. Plain HTTP is allowed only on the registry's own host,
+/// or from loopback to loopback, and only if the connection to the registry itself is plain HTTP.
+pub(super) fn realm(registry: &Url, realm: &str) -> Result<Url, String> {
+    if realm.contains(|char: char| char.is_whitespace() || char.is_control()) {
+        return Err("it is not a URL: it has white space".to_owned());
+    }
+    let root = registry.join("/").map_err(|e| e.to_string())?;
+    let url = root.join(realm).map_err(|e| format!("it is not a URL: {e}"))?;
     if !matches!(url.scheme(), "http" | "https") || !url.username().is_empty() || url.password().is_some() {
         return Err("it is not a plain http or https URL".to_owned());
     }
-    if named(&url) || url.origin() == registry.origin() {
-        return Ok(url);
-    }
-    let same_host = url.host_str() == registry.host_str();
     let both_loopback = literal(&url) == Some(Zone::Loopback) && literal(registry) == Some(Zone::Loopback);
-    if url.scheme() == "http" && !(registry.scheme() == "http" && (same_host || both_loopback)) {
-        return Err("it is on plain HTTP".to_owned());
+    let near = url.host_str() == registry.host_str() || both_loopback;
+    if url.scheme() == "http" && !(registry.scheme() == "http" && near) {
+        return Err("it is on plain HTTP, on which the network could read the credentials".to_owned());
     }
-    if same_host || both_loopback || site(registry).is_some_and(|own| site(&url) == Some(own)) {
-        return Ok(url);
+    Ok(url)
+}
+
+/// Checks that a token server is on the registry's own site: the same host, or the same registrable domain by the public
+/// suffix list (`auth.docker.io` for `registry-1.docker.io`).
+///
+/// Security does not depend on it alone, because a registry that wants the password could ask for Basic.
+pub(super) fn same_site(registry: &Url, token_server: &Url) -> Result<(), String> {
+    let same_host = token_server.host_str() == registry.host_str();
+    match same_host || site(registry).is_some_and(|own| site(token_server) == Some(own)) {
+        true => Ok(()),
+        false => Err("it is on another site than the registry".to_owned()),
     }
-    Err("it is on another site than the registry".to_owned())
 }
 
 /// Checks the URL of a redirect or link that leads away from the registry. Credentials are never sent along it.
@@ -61,12 +66,24 @@ pub(super) async fn addresses(registry: &Url, target: &Url) -> Result<(), String
     if registry.host_str() == target.host_str() {
         return Ok(());
     }
-    match zone(target).await {
+    match reachable(target).await? {
         Zone::Public => Ok(()),
-        Zone::Never => Err("its address is link-local, or of a metadata service".to_owned()),
         inner if inner > zone(registry).await => Err("its address is private, and the registry's is not".to_owned()),
         _ => Ok(()),
     }
+}
+
+/// The zone of `target`, if it may be asked at all: also by name, a link-local or metadata address is never allowed.
+async fn reachable(target: &Url) -> Result<Zone, String> {
+    match zone(target).await {
+        Zone::Never => Err("its address is link-local, or of a metadata service".to_owned()),
+        zone => Ok(zone),
+    }
+}
+
+/// Checks the addresses of a token server that the caller named.
+pub(super) async fn named(target: &Url) -> Result<(), String> {
+    reachable(target).await.map(|_| ())
 }
 
 async fn zone(url: &Url) -> Zone {
@@ -117,19 +134,14 @@ fn zone_of_v4(ip: Ipv4Addr) -> Zone {
     }
 }
 
-/// The registrable domain of a host: the last two labels, or the last three if the second-last has at
-/// most three letters under a country code (`co.uk`). Without the public suffix list this is a guess, and it is too
-/// strict rather than too loose for most names. Security does not depend on it alone, because a registry that wants the
-/// password could ask for Basic.
-fn site(url: &Url) -> Option<&str> {
+/// The registrable domain of a host: one label more than its public suffix. The last label counts as the suffix of a name
+/// that the list does not have, such as `auth.corp.internal`.
+fn site(url: &Url) -> Option<&[u8]> {
     let host = url.host_str()?.trim_end_matches('.');
-    if literal(url).is_some() {
-        return None;
+    match literal(url) {
+        Some(_) => None,
+        None => psl::List.domain(host.as_bytes()).map(|domain| domain.as_bytes()),
     }
-    let mut labels = host.rsplit('.');
-    let (last, second) = (labels.next()?, labels.next()?);
-    let third = if last.len() == 2 && second.len() <= 3 { labels.next()?.len() + 1 } else { 0 };
-    host.get(host.len() - last.len() - 1 - second.len() - third..)
 }
 
 #[cfg(test)]
@@ -140,8 +152,10 @@ mod tests {
         text.parse().unwrap()
     }
 
+    /// The reason why a token server is not asked, unless it is allowed by name.
     fn refused(registry: &str, token_server: &str) -> Option<String> {
-        realm(&url(registry), token_server, |url| url.host_str() == Some("named.example")).err()
+        let registry = url(registry);
+        realm(&registry, token_server).and_then(|url| same_site(&registry, &url)).err()
     }
 
     #[test]
@@ -152,31 +166,50 @@ mod tests {
             ("https://registry.gitlab.com/", "https://gitlab.com/jwt/auth"),
             ("https://registry.digitalocean.com/", "https://api.digitalocean.com/v2/registry/auth"),
             ("https://registry.dev.example.co.uk/", "https://auth.example.co.uk/"),
+            ("https://registry.dev.example.com.au/", "https://auth.example.com.au/"),
+            ("https://registry.corp.internal/", "https://auth.corp.internal./"),
             ("https://acme.azurecr.io/", "https://acme.azurecr.io/oauth2/token"),
             ("https://10.0.0.1:5000/", "https://10.0.0.1:5001/token"),
             ("http://127.0.0.1:5000/", "http://127.0.0.1:5001/token"),
-            ("http://localhost:5000/", "http://127.0.0.1:5001/token"),
-            ("https://reg.io/", "https://named.example/token"),
-            ("https://reg.io/", "http://named.example:81/token"),
+            ("http://reg.example.com/", "http://reg.example.com:5001/token"),
+            ("http://reg.example.com/", "https://auth.example.com/token"),
         ] {
             assert_eq!(refused(registry, token_server), None, "{registry} → {token_server}");
         }
     }
 
     #[test]
+    fn relative_token_server_is_relative_to_the_registry() {
+        let registry = url("https://reg.example.com:5000/v2/acme/shop/");
+        for (given, want) in [
+            ("/token", "https://reg.example.com:5000/token"),
+            ("token?x=1", "https://reg.example.com:5000/token?x=1"),
+            ("//auth.example.com/token", "https://auth.example.com/token"),
+        ] {
+            assert_eq!(realm(&registry, given).unwrap().as_str(), want);
+        }
+    }
+
+    #[test]
     fn other_token_servers_are_refused_with_the_reason() {
         let site = "it is on another site than the registry";
-        let plain = "it is on plain HTTP";
+        let plain = "it is on plain HTTP, on which the network could read the credentials";
+        let not_plain = "it is not a plain http or https URL";
         for (registry, token_server, why) in [
             ("https://reg.example.com/", "http://reg.example.com/token", plain),
             ("http://reg.example.com/", "http://auth.example.com/token", plain),
+            ("http://127.0.0.1/", "http://10.0.0.1/token", plain),
+            ("http://localhost:5000/", "http://127.0.0.1:5001/token", site),
             ("https://reg.example.com/", "https://evil.test/token", site),
+            ("https://reg.example.com/", "//evil.test/token", site),
             ("https://reg.example.co.uk/", "https://evil.co.uk/token", site),
+            ("https://a.github.io/", "https://b.github.io/token", site),
+            ("https://registry/", "https://auth/token", site),
             ("https://reg.example.com/", "https://169.254.169.254/latest", site),
             ("https://reg.example.com/", "https://127.0.0.1/token", site),
-            ("https://reg.example.com/", "https://user@reg.example.com/", "it is not a plain http or https URL"),
-            ("https://reg.example.com/", "file:///etc/passwd", "it is not a plain http or https URL"),
-            ("https://reg.example.com/", "/token", "it is not a URL: relative URL without a base"),
+            ("https://reg.example.com/", "https://user@reg.example.com/", not_plain),
+            ("https://reg.example.com/", "file:///etc/passwd", not_plain),
+            ("https://reg.example.com/", "https://a b/", "it is not a URL: it has white space"),
         ] {
             assert_eq!(refused(registry, token_server).as_deref(), Some(why), "{registry} → {token_server}");
         }

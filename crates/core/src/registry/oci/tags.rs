@@ -8,7 +8,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::answer::Answer;
-use super::cursor::{self, Cursor};
+use super::cursor::{self, Cursor, Unquoted};
 use super::endpoint::Endpoint;
 use super::get::Read;
 use super::http::Http;
@@ -125,7 +125,7 @@ fn link(cursor: &mut Cursor<'_>) -> Result<(String, String)> {
     let mut rel = None;
     while cursor.take(';') {
         cursor.spaces();
-        let (name, value) = cursor.parameter()?;
+        let (name, value) = cursor.parameter(Unquoted::Token)?;
         rel = rel.or((name == "rel").then_some(value));
     }
     if !cursor.ends() {

@@ -24,18 +24,20 @@ const MAX_ANSWER: usize = 256 * 1024;
 const DEFAULT_LIFE: Duration = Duration::from_secs(60);
 
 impl Login<'_> {
-    /// A new token. All access that a move needs is requested at once; if that is refused and the request is a read,
-    /// only `pull`.
+    /// A new token. In a move, all access that it needs is requested at once; if that is refused and the request is a
+    /// read, only `pull`.
     pub(super) async fn token(&self, asked: &Bearer) -> Result<Pass> {
         let (credentials, _) = self.credentials().await?;
         if let Credentials::RegistryToken(token) = &credentials {
             return Pass::bearer(token, TokenScope::PullPush, LONGEST_LIFE);
         }
-        let most = self.endpoint.http.options.access.max(self.access);
+        let most = self.most();
         match self.ask(asked, &credentials, most).await {
             Err(refused) if refused.kind() == ErrorKind::RegistryDenied && self.access < most => {
-                let less = self.ask(asked, &credentials, self.access).await;
-                less.map_err(|error| if error.kind() == refused.kind() { refused } else { error })
+                match self.ask(asked, &credentials, self.access).await {
+                    Ok(less) => Ok(Pass { asked: most, ..less }),
+                    Err(error) => Err(if error.kind() == refused.kind() { refused } else { error }),
+                }
             }
             answer => answer,
         }
@@ -71,6 +73,10 @@ impl Login<'_> {
                         _ => answer.kind_of_error(),
                     };
                     let (status, words) = (answer.status.as_u16(), answer.words(&secrets));
+                    let words = match answer.status.is_redirection() {
+                        true => "; it would get the credentials, so it is not followed".to_owned(),
+                        false => words,
+                    };
                     let error = failed(kind, &format!("it answered {status}{words}")).with_context("status", status);
                     if !matches!(status, 429 | 500..=599) {
                         return Err(error);
@@ -109,19 +115,31 @@ impl Login<'_> {
 
     /// The URL of the token server, if it may be asked.
     async fn realm(&self, realm: &str) -> Result<Url> {
-        let (base, realms) = (&self.endpoint.base, &self.endpoint.http.options.realms);
-        let named = |url: &Url| {
-            realms.contains(&host_and_port(url)) || url.host_str().is_some_and(|host| realms.contains(host))
-        };
-        let refused = |why: String| {
-            let host = Url::parse(realm).map_or_else(|_| String::new(), |url| host_and_port(&url));
-            let message = format!("the token server \"{host}\" is not asked: {why}; if it is right, allow it by name");
+        let (base, registry) = (&self.endpoint.base, self.endpoint.repository.registry());
+        let refused = |host: &str, why: String| {
+            let message = format!("the token server \"{host}\" of {registry} is not asked: {why}");
             Error::new(ErrorKind::RegistryDenied, message).with_context("realm", host)
         };
-        let url = outside::realm(base, realm, named).map_err(refused)?;
-        if !named(&url) {
-            outside::addresses(base, &url).await.map_err(refused)?;
+        let url = outside::realm(base, realm).map_err(|why| {
+            let given = || show(realm, &self.endpoint.http.secrets());
+            refused(&Url::parse(realm).map_or_else(|_| given(), |url| host_and_port(&url)), why)
+        })?;
+        let host = host_and_port(&url);
+        if self.endpoint.http.token_servers.allow(registry, &url) {
+            outside::named(&url).await.map_err(|why| refused(&host, why))?;
+            return Ok(url);
         }
+        let near = async {
+            outside::same_site(base, &url)?;
+            outside::addresses(base, &url).await
+        };
+        near.await.map_err(|why| {
+            let allow = format!(
+                "if it is right, allow it with `--token-server {host}`, or in tagwarden.toml, in [registry.\"{registry}\"], \
+                 with `token-servers = [\"{host}\"]`"
+            );
+            refused(&host, format!("{why}; {allow}")).with_context("token_server", &host)
+        })?;
         Ok(url)
     }
 }

@@ -116,6 +116,7 @@ fn ambiguous(why: String) -> Error {
 
 /// Pushes a blob if it does not exist yet: one request opens the upload, and one sends the blob.
 pub(super) async fn push_blob(http: &Http, repository: &Repository, bytes: Bytes) -> Result<Digest> {
+    let http = &http.moving();
     let (endpoint, digest) = (Endpoint::of(http, repository)?, Digest::of(&bytes));
     if read::look_for_blob(&endpoint, &digest, None).await?.is_some() {
         return Ok(digest);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
-use super::login::{Credentials, invalid};
+use super::login::{Credentials, TOKEN_USER, invalid};
 use super::variables::Variables;
 use crate::error::Result;
 
@@ -23,9 +23,6 @@ const REST: Duration = Duration::from_secs(1);
 
 /// The longest output that is read, in bytes.
 const MAX_OUTPUT: u64 = 256 * 1024;
-
-/// The user name that marks an identity token.
-const TOKEN_USER: &str = "<token>";
 
 /// A credential helper.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,6 +7,9 @@ use reqwest::header::HeaderValue;
 use crate::error::{Error, ErrorKind, Result};
 use crate::secret::Secret;
 
+/// The user of an identity token, as credential helpers spell it.
+pub(in super::super) const TOKEN_USER: &str = "<token>";
+
 /// The credentials for a registry that asks for them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -20,7 +23,8 @@ pub enum Credentials {
         /// The password.
         password: Secret,
     },
-    /// An identity token, which a token server exchanges for a registry token (OAuth 2 `refresh_token`).
+    /// An identity token, which a token server exchanges for a registry token (OAuth 2 `refresh_token`). A registry that
+    /// asks for a user and a password gets it as the password of the user `<token>`.
     IdentityToken(Secret),
     /// A registry token, which is sent unchanged.
     RegistryToken(Secret),
@@ -37,7 +41,8 @@ impl Credentials {
         match self {
             Credentials::Anonymous => Vec::new(),
             Credentials::Password { user, password } => vec![password.clone(), encoded(user, password)],
-            Credentials::IdentityToken(secret) | Credentials::RegistryToken(secret) => vec![secret.clone()],
+            Credentials::IdentityToken(secret) => vec![secret.clone(), encoded(TOKEN_USER, secret)],
+            Credentials::RegistryToken(secret) => vec![secret.clone()],
         }
     }
 }

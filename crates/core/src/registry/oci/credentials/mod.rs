@@ -22,5 +22,5 @@ pub use lookup::CredentialSource;
 
 pub(super) use key::same_host;
 pub(super) use known::{Found, Known};
-pub(super) use login::{authorization, basic};
+pub(super) use login::{TOKEN_USER, authorization, basic};
 pub(super) use lookup::Lookup;

@@ -3,10 +3,13 @@
 mod absence;
 mod authentication;
 mod blobs;
+mod hidden;
 mod lists;
 mod puts;
 mod reads;
+mod scopes;
 mod secrets;
+mod token_servers;
 mod words;
 
 use std::time::Duration;
