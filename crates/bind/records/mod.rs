@@ -131,6 +131,8 @@ records! {
         pub user_env: Option<String>,
         /// The environment variable that has the password of its login; none if the file does not say.
         pub password_env: Option<String>,
+        /// The token servers that it may name though they are on another site; absent if the file does not say.
+        pub token_servers: Option<List<String>>,
     }
 
     /// The result of an audit.
@@ -251,8 +253,9 @@ impl FromCore<config::EnvironmentConfig> for EnvironmentConfig {
 impl FromCore<(String, config::RegistryConfig)> for RegistryConfig {
     fn from_core((host, core): (String, config::RegistryConfig)) -> RegistryConfig {
         let ms = |settle: std::time::Duration| u64::try_from(settle.as_millis()).unwrap_or(u64::MAX);
-        let config::RegistryConfig { settle, user_env, password_env, .. } = core;
-        RegistryConfig { host, settle_ms: to(settle.map(ms)), user_env, password_env }
+        let config::RegistryConfig { settle, user_env, password_env, token_servers, .. } = core;
+        let token_servers = (!token_servers.is_empty()).then(|| Vec::from_iter(token_servers));
+        RegistryConfig { host, settle_ms: to(settle.map(ms)), user_env, password_env, token_servers: to(token_servers) }
     }
 }
 

@@ -69,7 +69,8 @@ fn meaning_of_a_file_is_said_for_each_environment() {
         &world,
         "promotion-order = 'warn'\nparts-present = 'off'\n\
          override = { allowed = ['ledger-complete'], by = ['manual:ada'] }\n\
-         [registry.'reg.io']\nsettle = '90s'\nuser-env = 'REG_USER'\npassword-env = 'REG_PASSWORD'\n[order]\nby = 'semver'",
+         [registry.'reg.io']\nsettle = '90s'\nuser-env = 'REG_USER'\npassword-env = 'REG_PASSWORD'\n\
+         token-servers = ['auth.io', 'b.io:5001']\n[order]\nby = 'semver'",
     );
     let said = world.does(&["config", "validate"], 0);
     let json = world.json(&["config", "validate", "tagwarden.toml"], 0);
@@ -79,6 +80,7 @@ fn meaning_of_a_file_is_said_for_each_environment() {
         "  retention 10 digests, and what was live in the last 30d".to_owned(),
         "  registry  reg.io may answer an older value of a tag for 90s".to_owned(),
         "  login     reg.io by the variables REG_USER and REG_PASSWORD".to_owned(),
+        "  tokens    reg.io by auth.io, b.io:5001".to_owned(),
         format!("dev {}", world.channel("dev")),
         format!("  policy    standard {}", dev["policy"]["digest"].as_str().unwrap()),
         "  after     nothing: it is the first environment".to_owned(),
@@ -94,6 +96,7 @@ fn meaning_of_a_file_is_said_for_each_environment() {
     assert!(said.out.contains("  off       parts-present: would refuse if "), "{}", said.out);
     assert_eq!(json["registries"]["reg.io"]["settle_ms"], 90_000);
     assert_eq!(json["registries"]["reg.io"]["password_env"], "REG_PASSWORD");
+    assert_eq!(json["registries"]["reg.io"]["token_servers"], serde_json::json!(["auth.io", "b.io:5001"]));
 
     std::fs::remove_file(world.dir.path().join("tagwarden.toml")).unwrap();
     let said = world.does(&["config", "validate"], 2);

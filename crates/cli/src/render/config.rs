@@ -31,7 +31,11 @@ pub(crate) fn config(file: &Path, config: &Config, style: Style) -> Result<Answe
     let registries = config.registries.iter().map(|(host, registry)| {
         let settle_ms = registry.settle.map(|settle| settle.as_millis() as u64);
         let (user, password) = (&registry.user_env, &registry.password_env);
-        (host.clone(), json!({ "settle_ms": settle_ms, "user_env": user, "password_env": password }))
+        let token_servers = Some(&registry.token_servers).filter(|servers| !servers.is_empty());
+        let settings = json!({
+            "settle_ms": settle_ms, "user_env": user, "password_env": password, "token_servers": token_servers,
+        });
+        (host.clone(), settings)
     });
     let json = json!({
         "file": file.display().to_string(),
@@ -66,6 +70,10 @@ fn whole(file: &Path, config: &Config, style: Style) -> String {
         }
         if let (Some(user), Some(password)) = (&registry.user_env, &registry.password_env) {
             fields = fields.field("login", format!("{host} by the variables {user} and {password}"));
+        }
+        if !registry.token_servers.is_empty() {
+            let servers: Vec<&str> = registry.token_servers.iter().map(String::as_str).collect();
+            fields = fields.field("tokens", format!("{host} by {}", servers.join(", ")));
         }
     }
     if config.environments.is_empty() {

@@ -41,6 +41,9 @@ const DURATION: Shape = Shape::Text("^[0-9]+(ms|s|m|h|d)$");
 /// The name of an environment variable.
 const VARIABLE: Shape = Shape::Text("^[A-Za-z_][A-Za-z0-9_]*$");
 
+/// A host, `host[:port]`.
+const HOST: &str = "^[a-z0-9.-]+(:[0-9]+)?$";
+
 fn key(name: &str, shape: Shape, about: impl Into<String>) -> Key {
     Key { name: name.to_owned(), shape, about: about.into(), needed: false }
 }
@@ -57,11 +60,7 @@ pub(super) fn root() -> Vec<Key> {
         key("order", Shape::Table(order()), "The order of releases, which says what is newer"),
         key("pipeline", stages, "The environments, in the order in which a release goes through them"),
         key("retention", Shape::Table(retention()), "The rollback window: a digest inside either limit is kept"),
-        key(
-            "registry",
-            Shape::Named("^[a-z0-9.-]+(:[0-9]+)?$", registry()),
-            "Settings of a registry, by its host[:port]",
-        ),
+        key("registry", Shape::Named(HOST, registry()), "Settings of a registry, by its host[:port]"),
     ]
 }
 
@@ -127,8 +126,15 @@ pub(super) fn registry() -> Vec<Key> {
     let about = "The time for which the registry may answer an older value of a tag, 1ms to 1h. It is never shorter than \
                  the quiet time. Default: 10m for ghcr.io, 2m for *.azurecr.io, 30s for others";
     let user = "The environment variable that has the user of the login. It needs `password-env`. Default: none";
+    let token_servers = "Hosts of token servers, HOST or HOST:PORT, that the registry may name though they are on another site. \
+                         Default: none";
     let password = "The environment variable that has the password of the login. It needs `user-env`. Default: none";
-    vec![key("settle", DURATION, about), key("user-env", VARIABLE, user), key("password-env", VARIABLE, password)]
+    vec![
+        key("settle", DURATION, about),
+        key("user-env", VARIABLE, user),
+        key("password-env", VARIABLE, password),
+        key("token-servers", Shape::List(Box::new(Shape::Text(HOST))), token_servers),
+    ]
 }
 
 /// The guardrails that a file can name: those of the standard policy.

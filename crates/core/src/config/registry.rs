@@ -1,11 +1,11 @@
 //! `RegistryConfig`: the settings of one registry, `[registry."HOST[:PORT]"]`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::source::{Item, Name};
 use super::{duration, keys};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::promotion::Times;
 use crate::value::Repository;
 
@@ -19,6 +19,8 @@ pub struct RegistryConfig {
     pub user_env: Option<String>,
     /// The environment variable that has the password of its login.
     pub password_env: Option<String>,
+    /// The token servers, `host[:port]`, that it may name though they are on another site.
+    pub token_servers: BTreeSet<String>,
 }
 
 impl RegistryConfig {
@@ -45,18 +47,27 @@ impl RegistryConfig {
             (None, Some(lone)) => return Err(lone.bad("`password-env` needs `user-env`")),
             _ => {}
         }
-        Ok(RegistryConfig { settle, user_env, password_env })
+        let token_servers =
+            table.get("token-servers").map_or_else(|| Ok(BTreeSet::new()), |item| item.set(token_server))?;
+        Ok(RegistryConfig { settle, user_env, password_env, token_servers })
     }
 }
 
 /// The host of a registry, `host[:port]`.
 fn host(name: Name<'_>) -> Result<String> {
+    host_of(name.text(), "registry").map_err(|error| name.bad(error.message()))
+}
+
+/// The host of a token server, `host[:port]`.
+fn token_server(item: Item<'_>) -> Result<String> {
+    item.with(host_of(item.text()?, "token server"))
+}
+
+fn host_of(text: &str, what: &str) -> Result<String> {
     // A host is checked as a part of a repository.
-    let repository = format!("{}/path", name.text()).parse::<Repository>();
-    let repository = repository.map_err(|error| name.bad(error.message()))?;
-    match repository.registry() {
-        host if host == name.text() => Ok(host.to_owned()),
-        _ => Err(name.bad("a registry is named by its host, without a path")),
+    match format!("{text}/path").parse::<Repository>()?.registry() {
+        host if host == text => Ok(host.to_owned()),
+        _ => Err(Error::new(ErrorKind::ConfigInvalid, format!("a {what} is named by its host, without a path"))),
     }
 }
 
@@ -80,6 +91,9 @@ impl super::Config {
         for (host, registry) in &self.registries {
             if let (Some(user), Some(password)) = (&registry.user_env, &registry.password_env) {
                 options = options.login_variables(host, user, password);
+            }
+            for token_server in &registry.token_servers {
+                options = options.token_server_of(host, token_server);
             }
         }
         Ok(options)
