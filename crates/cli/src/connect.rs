@@ -129,6 +129,9 @@ pub(crate) fn registry<'h>(
     for host in &args.insecure {
         options = options.insecure(host);
     }
+    for host in args.token_server.iter().cloned().chain(token_servers(std::env::var("TAGWARDEN_TOKEN_SERVERS"))?) {
+        options = options.token_server(host);
+    }
     if let Some(file) = &args.ca_file {
         let pem = std::fs::read(file)
             .map_err(|e| Error::new(ErrorKind::ConfigInvalid, format!("--ca-file {}: {e}", file.display())))?;
@@ -139,6 +142,19 @@ pub(crate) fn registry<'h>(
         options = options.credentials(host, Credentials::password(user, password(&mut std::io::stdin().lock())?));
     }
     OciRegistry::new(options.for_registries(hosts)?)
+}
+
+/// The token servers in TAGWARDEN_TOKEN_SERVERS, separated by commas or white space.
+fn token_servers(set: Result<String, VarError>) -> Result<Vec<String>> {
+    let text = match set {
+        Ok(text) => text,
+        Err(VarError::NotPresent) => String::new(),
+        Err(VarError::NotUnicode(_)) => {
+            return Err(Error::new(ErrorKind::ConfigInvalid, "TAGWARDEN_TOKEN_SERVERS: not UTF-8"));
+        }
+    };
+    let hosts = text.split(|char: char| char == ',' || char.is_whitespace());
+    Ok(hosts.filter(|host| !host.is_empty()).map(str::to_owned).collect())
 }
 
 /// The only host of a command with a password; CONFIG_INVALID if there are two.
@@ -190,6 +206,13 @@ mod tests {
         );
         let error = password(&mut &b"canary\xff"[..]).unwrap_err();
         assert!(!format!("{error} {error:?}").contains("canary"), "{error:?}");
+    }
+
+    #[test]
+    fn token_servers_of_the_environment_are_separated_by_commas_or_spaces() {
+        let given = |text: &str| token_servers(Ok(text.to_owned())).unwrap();
+        assert_eq!(given("a.io, b.io:5001\nc.io,"), ["a.io", "b.io:5001", "c.io"]);
+        assert_eq!((given(" "), token_servers(Err(VarError::NotPresent)).unwrap()), (vec![], vec![]));
     }
 
     #[test]

@@ -258,6 +258,8 @@ test('a wrong input, a wrong password and a missing actor are errors', { timeout
   const denied = await said({ command: 'bootstrap', channel: prod, source: '1.4.1', password: 'canary-other' })
   assert.match(denied, /::error title=REGISTRY_DENIED::/)
   assert.doesNotMatch(denied, /canary/)
+  const named = await said({ command: 'current', channel: prod, 'token-servers': 'auth.example.com\nb.example.com/token' })
+  assert.match(named, /::error title=CONFIG_INVALID::[^]*token server "b\.example\.com\/token"/)
   const noActor = { GITHUB_ACTOR: '', GITHUB_TRIGGERING_ACTOR: '' }
   assert.match(await said({ command: 'bootstrap', channel: prod, source: '1.4.1' }, noActor), /::error title=PROVENANCE_INCOMPLETE::/)
 })

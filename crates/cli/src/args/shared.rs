@@ -51,6 +51,11 @@ pub(crate) struct RegistryArgs {
     /// others speak TLS
     #[arg(long, value_name = "HOST")]
     pub(crate) insecure: Vec<String>,
+    /// Let the registry name a token server on this host, HOST[:PORT], though it is on another site; may be given more
+    /// than once. Also: TAGWARDEN_TOKEN_SERVERS, separated by commas or spaces, and `token-servers` of the registry in
+    /// tagwarden.toml
+    #[arg(long, value_name = "HOST")]
+    pub(crate) token_server: Vec<String>,
 }
 
 /// Who asks. Everything is read from the CI's environment, or from the terminal, where it is not given.

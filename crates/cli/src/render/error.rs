@@ -87,6 +87,8 @@ fn hint(error: &Error) -> Option<String> {
         ErrorKind::MoveIndeterminate | ErrorKind::MoveTakenOver | ErrorKind::LedgerAmbiguous => {
             format!("`tagwarden recover {channel}` brings it to rest, from any machine")
         }
+        // The message has the line that allows the token server.
+        ErrorKind::RegistryDenied if error.context().any(|(name, _)| name == "token_server") => return None,
         ErrorKind::RegistryDenied => {
             "log in with `docker login`, set TAGWARDEN_USERNAME and TAGWARDEN_PASSWORD, or give --username with \
              --password-stdin"

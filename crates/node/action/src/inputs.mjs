@@ -31,7 +31,7 @@ export function inputs() {
   if (!username !== !password) throw new Error('username and password: give both or neither')
   const given = {
     command, ledger, username, password, token, config: text('config'),
-    channels: core.getMultilineInput('channel'),
+    tokenServers: core.getMultilineInput('token-servers'), channels: core.getMultilineInput('channel'),
     source: text('source'), sourceChannel: text('source-channel'), order: text('order'), to: text('to'), repository: text('repository'),
     pipeline: core.getMultilineInput('pipeline').map(stage),
     reason: text('reason'), release: text('release'), expected: text('expected'), override: core.getMultilineInput('override'), onConflict: text('on-conflict'),

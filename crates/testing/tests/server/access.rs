@@ -122,3 +122,42 @@ async fn no_credential_is_shown() {
         assert!(!all.contains(secret), "{all}");
     }
 }
+
+#[tokio::test]
+async fn hidden_registry_asks_for_a_login_at_its_root_alone() {
+    let server = shop(AuthMode::Basic(login())).await;
+    for (anonymous, want) in [(Anonymous::Unauthorized, 401), (Anonymous::Forbidden, 403), (Anonymous::Hidden, 404)] {
+        server.anonymous(anonymous);
+        let refused = read(&server, "X-None: 1").await;
+        assert_eq!((refused.status, refused.header("www-authenticate").is_some()), (want, want == 401));
+        let root = send(server.addr(), "GET /v2/", &[], "").await;
+        assert!(root.status == 401 && root.header("www-authenticate").is_some(), "{root:?}");
+        assert_eq!(read(&server, &basic(PASSWORD)).await.status, 200);
+        assert_eq!(read(&server, &basic("wrong")).await.status, 401);
+    }
+}
+
+#[tokio::test]
+async fn token_server_is_at_another_address_and_differs_for_a_repository() {
+    let server = shop(AuthMode::Open).await;
+    let elsewhere = server.listen().await.unwrap();
+    let at = |path: &str| format!("http://localhost:{}{path}", elsewhere.port());
+    let realms = [("shop".to_owned(), at("/token"))].into();
+    let realm = Some("https://auth.example.com/token".to_owned());
+    server.access(AuthMode::Bearer(Bearer { realm, realms, ..Bearer::new(login()) }));
+    let realm_of = async |path: &str| {
+        let refused = send(server.addr(), &format!("GET /v2/{path}/tags/list"), &[], "").await;
+        refused.header("www-authenticate").unwrap().split('"').nth(1).unwrap().to_owned()
+    };
+    assert_eq!(realm_of("shop").await, at("/token"));
+    assert_eq!(realm_of("other").await, "https://auth.example.com/token");
+
+    let given = send(elsewhere, "GET /token?scope=repository:shop:pull", &[&basic(PASSWORD)], "").await;
+    assert_eq!(read(&server, &bearer(&given.json())).await.status, 200);
+    assert_eq!(server.token_requests()[0].host, elsewhere.to_string());
+
+    let form = format!("grant_type=refresh_token&scope=repository:shop:pull&refresh_token={}", server.identity_token());
+    let given = send(elsewhere, "POST /token", &[], form).await;
+    assert_eq!(read(&server, &bearer(&given.json())).await.status, 200);
+    server.stop().await.unwrap();
+}
