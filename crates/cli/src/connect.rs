@@ -93,7 +93,12 @@ impl Setup {
 
     /// A promoter that uses only the ledger, opened for reading.
     pub(crate) async fn reader(&self) -> Result<Promoter> {
-        self.promoter(Arc::new(Offline), self.ledger_to_read().await?, Times::default())
+        self.reader_of(self.ledger_to_read().await?)
+    }
+
+    /// A promoter that uses only this ledger.
+    pub(crate) fn reader_of(&self, ledger: Arc<dyn Ledger>) -> Result<Promoter> {
+        self.promoter(Arc::new(Offline), ledger, Times::default())
     }
 
     /// The URL of the ledger.

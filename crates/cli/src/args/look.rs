@@ -15,7 +15,8 @@ pub(crate) struct ChannelsArgs {}
 pub(crate) struct CurrentArgs {
     #[command(flatten)]
     pub(crate) place: PlaceArgs,
-    /// Ask the ledger alone. Default: ask the registry too, and exit with 4 if it shows something else
+    /// Ask the ledger alone, and a ledger in a Git branch by this machine's copy, whose age is said. Default: ask the
+    /// registry too, and exit with 4 if it shows something else
     #[arg(long)]
     pub(crate) offline: bool,
     #[command(flatten)]

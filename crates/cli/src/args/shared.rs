@@ -12,9 +12,10 @@ use tagwarden::{Commit, IdempotencyKey, Line, ReleaseLabel, Result, Times, parse
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Common options")]
 pub(crate) struct Global {
-    /// Where the ledger is: a directory of this host, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX,
-    /// postgres://USER@HOST/DATABASE, or file:///DIR (a directory in the layout of an object store). Default:
-    /// TAGWARDEN_LEDGER, then `ledger` of tagwarden.toml
+    /// Where the ledger is: a directory of this host, `git` (a branch of the CI job's repository, else of origin),
+    /// git+https://HOST/PATH#BRANCH, git+ssh://USER@HOST/PATH, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX,
+    /// az://CONTAINER/PREFIX, postgres://USER@HOST/DATABASE, or file:///DIR (a directory in the layout of an object
+    /// store). Default: TAGWARDEN_LEDGER, then `ledger` of tagwarden.toml
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) ledger: Option<String>,
     /// Print one JSON object on standard output, for success and for failure (docs/reference/cli.md says its fields)

@@ -27,7 +27,9 @@ pub(super) async fn current(setup: &Setup, args: &CurrentArgs, style: Style) -> 
     let channel = super::channel(setup, &args.place)?;
     let policy = setup.config.environment(&channel).map(|environment| environment.policy.note());
     if args.offline {
-        return render::current(&recorded(&setup.reader().await?, &channel).await?, None, policy.as_ref(), style);
+        let ledger = setup.ledger_url()?.open_offline().await?;
+        let current = recorded(&setup.reader_of(Arc::clone(&ledger))?, &channel).await?;
+        return render::offline(&current, policy.as_ref(), ledger.as_of(), style);
     }
     let registry = connect::registry(&setup.config, &args.registry, [channel.repository().registry()])?;
     let promoter = setup.promoter(Arc::new(registry), setup.ledger_to_read().await?, args.settle.times()?)?;

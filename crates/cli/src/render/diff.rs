@@ -101,7 +101,7 @@ fn between(between: &MovesBetween) -> String {
 }
 
 /// A time for people, in its two largest units: `3h 20m`.
-fn apart(time: Duration) -> String {
+pub(super) fn apart(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {
         0..60 => format!("{seconds}s"),

@@ -1,15 +1,16 @@
 //! The long texts of `--help` of `ledger`.
 
 pub(in crate::args) const LEDGER_INIT: &str = "\
-It makes a directory, or the tables of a PostgreSQL schema, and may be run again. It does not make a bucket, but tries \
-whether the store can keep a ledger. docs/guides/ledgers.md says which ledger to \
-choose, docs/reference/ledger-urls.md which rights each one needs.
+It makes a directory, the tables of a PostgreSQL schema, or the branch of a Git repository with its README, and may be \
+run again. It makes no bucket and no repository, but tries whether the store can keep a ledger. docs/guides/ledgers.md \
+says which ledger to choose, docs/reference/ledger-urls.md which rights each one needs.
 
 Without a URL it is the ledger of --ledger, TAGWARDEN_LEDGER or tagwarden.toml.
 
-Examples (the second one needs a PostgreSQL):
+Examples (the second one needs a PostgreSQL, the third one a repository):
   tagwarden ledger init
-  tagwarden ledger init postgres://tagwarden@db.example.com/audit";
+  tagwarden ledger init postgres://tagwarden@db.example.com/audit
+  tagwarden ledger init git+https://github.com/acme/shop";
 
 pub(in crate::args) const LEDGER_MIGRATE: &str = "\
 Each log is verified in FROM, copied byte for byte, read back from TO, and then closed in FROM by an entry that says where \

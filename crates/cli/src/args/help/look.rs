@@ -2,7 +2,8 @@
 
 pub(in crate::args) const CURRENT: &str = "\
 Exit 0: in sync. Exit 4: drift, see `tagwarden repair --help` and `tagwarden adopt --help`. Exit 5: a move is open. \
-Exit 6: the registry could not be asked.
+Exit 6: the registry could not be asked. With --offline a ledger in a Git branch is read from this machine's cache, and \
+its age is said.
 
 Examples:
   tagwarden current prod
