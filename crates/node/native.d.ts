@@ -1393,7 +1393,7 @@ export interface Identity {
   tokenSha256: DigestText
 }
 
-/** Creates the directory or the tables of a ledger. Safe to repeat. */
+/** Creates the directory, the tables or the Git branch of a ledger. Safe to repeat. */
 export declare function initLedger(url: LedgerAddress, options?: Options | undefined | null): Promise<void>
 
 /** The beginning of a move. No other move of the channel can begin until the `Outcome` of this one. */
@@ -1795,8 +1795,10 @@ export type OnFailure = 'resume' | 'restore'
 export type Op = 'promote' | 'rollback' | 'bootstrap' | 'repair' | 'adopt'
 
 /**
- * Opens the ledger at a directory's path or a URL: `file://`, `s3://`, `gs://`, `az://`, `postgres://`. It creates a
- * missing directory, and nothing else. CONFIG_INVALID, LEDGER_ABSENT, LEDGER_DENIED, LEDGER_UNSUPPORTED.
+ * Opens the ledger at a directory's path or a URL: `git` (a branch of the CI job's repository, else of `origin`),
+ * `git+https://`, `git+ssh://`, `file://`, `s3://`, `gs://`, `az://`, `postgres://`. It creates a missing directory, and
+ * nothing else; the branch of a Git repository is created by the first append. CONFIG_INVALID, LEDGER_ABSENT,
+ * LEDGER_DENIED, LEDGER_UNSUPPORTED.
  */
 export declare function openLedger(url: LedgerAddress, options?: Options<OpenOptions> | undefined | null): Promise<OpenedLedger>
 

@@ -88,8 +88,10 @@ options! {
     }
 }
 
-/// Opens the ledger at a directory's path or a URL: `file://`, `s3://`, `gs://`, `az://`, `postgres://`. It creates a
-/// missing directory, and nothing else. CONFIG_INVALID, LEDGER_ABSENT, LEDGER_DENIED, LEDGER_UNSUPPORTED.
+/// Opens the ledger at a directory's path or a URL: `git` (a branch of the CI job's repository, else of `origin`),
+/// `git+https://`, `git+ssh://`, `file://`, `s3://`, `gs://`, `az://`, `postgres://`. It creates a missing directory, and
+/// nothing else; the branch of a Git repository is created by the first append. CONFIG_INVALID, LEDGER_ABSENT,
+/// LEDGER_DENIED, LEDGER_UNSUPPORTED.
 #[napi(catch_unwind)]
 pub fn open_ledger(url: LedgerAddress, options: Option<Options<OpenOptions>>) -> napi::Result<Promise<OpenedLedger>> {
     let Options { rest: OpenOptions { access }, abort } = options.unwrap_or_default();
@@ -98,7 +100,7 @@ pub fn open_ledger(url: LedgerAddress, options: Option<Options<OpenOptions>>) ->
     Ok(run(abort, async move { Ok(OpenedLedger { core: url.open(access).await? }) }))
 }
 
-/// Creates the directory or the tables of a ledger. Safe to repeat.
+/// Creates the directory, the tables or the Git branch of a ledger. Safe to repeat.
 #[napi(catch_unwind, ts_return_type = "Promise<void>")]
 pub fn init_ledger(url: LedgerAddress, options: Option<Options>) -> napi::Result<Promise<()>> {
     let url: LedgerUrl = sync(url.0.parse())?;

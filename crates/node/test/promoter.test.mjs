@@ -3,7 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { MemoryRegistry, Promoter, TagwardenError, errorKinds, openLedger } from 'tagwarden'
+import { MemoryRegistry, Promoter, TagwardenError, errorKinds, initLedger, openLedger } from 'tagwarden'
+import { git } from './git.mjs'
 import { bootstrapped, code, gathered, prod, provenance, repository } from './shop.mjs'
 
 test('a promotion is in the state and the history', async () => {
@@ -124,6 +125,26 @@ test('a ledger in a directory is read by another promoter', async () => {
     assert.equal((await later.current(prod)).live, digests[0])
   } finally {
     await rm(directory, { recursive: true })
+  }
+})
+
+test('a ledger in a Git branch is read by another promoter, and its commits say what was moved', async () => {
+  const home = await mkdtemp(join(tmpdir(), 'tagwarden-'))
+  const cache = process.env.XDG_CACHE_HOME
+  process.env.XDG_CACHE_HOME = join(home, 'cache')
+  try {
+    git('init', '--quiet', '--bare', join(home, 'ledger.git'))
+    const url = `git+file://${home}/ledger.git#audit`
+    await initLedger(url)
+    const { digests } = await bootstrapped({ ledger: await openLedger(url) })
+    const later = new Promoter(new MemoryRegistry(), await openLedger(url, { access: 'read' }))
+    assert.deepEqual(await later.channels(), [prod])
+    assert.equal((await later.current(prod)).live, digests[0])
+    assert.match(git('-C', join(home, 'ledger.git'), 'log', '--format=%s', 'audit'), /^bootstrap acme\/shop:prod to /m)
+  } finally {
+    if (cache === undefined) delete process.env.XDG_CACHE_HOME
+    else process.env.XDG_CACHE_HOME = cache
+    await rm(home, { recursive: true })
   }
 })
 

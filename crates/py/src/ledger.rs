@@ -90,10 +90,12 @@ pub(crate) fn port(
 }
 
 functions! {
-    /// Opens the ledger at a URL. It creates a missing directory if ``access`` is ``write``, and nothing else.
+    /// Opens the ledger at a URL. It creates a missing directory if ``access`` is ``write``, and nothing else; the branch of
+    /// a Git repository is created by the first append.
     ///
-    /// - ``url``: a directory's path, ``file://``, ``s3://``, ``gs://``, ``az://`` or ``postgres://``;
-    ///   docs/guides/ledgers.md says which one to choose. No output shows a password in it.
+    /// - ``url``: a directory's path, ``git`` (a branch of the CI job's repository, else of ``origin``), ``git+https://``,
+    ///   ``git+ssh://``, ``file://``, ``s3://``, ``gs://``, ``az://`` or ``postgres://``; docs/guides/ledgers.md says which
+    ///   one to choose. No output shows a password in it.
     /// - ``access``: ``write`` (the default), or ``read``: nothing is created or changed, and read permission is
     ///   enough.
     ///
@@ -107,7 +109,7 @@ functions! {
         Ok(Box::pin(async move { Ok(OpenedLedger::of(url.open(access).await?)) }))
     }
 
-    /// Creates the directory or the tables of a ledger. Safe to repeat.
+    /// Creates the directory, the tables or the Git branch of a ledger. Safe to repeat.
     ///
     /// ``url`` and the errors are those of ``open_ledger``.
     fn making of init_ledger, init_ledger_async(url: Text) as (url) -> Nothing {

@@ -6,6 +6,7 @@ import asyncio
 import datetime
 import inspect
 import json
+import subprocess
 import threading
 import time
 from collections import Counter
@@ -138,9 +139,21 @@ def test_refused_put_has_the_words_of_the_registry(world: World) -> None:
         world.registry.script([InjectedFault.refused()])
 
 
-@pytest.mark.parametrize("kind", ["memory", "file"])
-def test_native_ledger_has_every_method_of_the_port(kind: str, world: World, tmp_path: Path) -> None:
-    ledger = MemoryLedger() if kind == "memory" else open_ledger(str(tmp_path))
+def opened(kind: str, home: Path) -> OpenedLedger:
+    if kind == "memory":
+        return MemoryLedger()
+    if kind == "file":
+        return open_ledger(str(home))
+    subprocess.run(["git", "init", "--quiet", "--bare", home / "ledger.git"], check=True)
+    return open_ledger(f"git+file://{home}/ledger.git")
+
+
+@pytest.mark.parametrize("kind", ["memory", "file", "git"])
+def test_native_ledger_has_every_method_of_the_port(
+    kind: str, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    ledger = opened(kind, tmp_path)
     prod = Channel(PROD)
     assert (ledger.size(prod), ledger.read(prod, 0, 10), ledger.channels()) == (0, [], [])
     Promoter(world.registry, ledger).bootstrap(

@@ -44,7 +44,10 @@ impl Draft {
         match (ledger, &seen.ci) {
             (Some(_), _) => {}
             (None, Some(file)) => {
-                notes.push(format!("ledger: a directory is for one host; do the runners of {file} share it?"));
+                let otherwise = "if they share none: ledger = \"git\"";
+                notes.push(format!(
+                    "ledger: a directory is for one host; do the runners of {file} share it? {otherwise}"
+                ));
             }
             (None, None) => notes.push("ledger: a directory of this host".to_owned()),
         }
@@ -79,8 +82,8 @@ const HEAD: &str = r#"# The configuration of tagwarden. docs/reference/configura
 # `tagwarden config validate` says what this file means.
 
 # The record of all moves: a directory relative to this file, for one host. Runners that share no disk need
-# s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX or postgres://USER@HOST/DATABASE. No password
-# belongs here.
+# "git" (a branch of the job's own repository), s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX or
+# postgres://USER@HOST/DATABASE. No password belongs here.
 ledger = LEDGER
 
 # The value that says which of two releases is newer: semver, created, build-number, or none.

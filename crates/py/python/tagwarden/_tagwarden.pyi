@@ -5516,7 +5516,7 @@ def error_kinds() -> list[dict[str, str]]:
 
 def init_ledger(url: str) -> None:
     """
-    Creates the directory or the tables of a ledger. Safe to repeat.
+    Creates the directory, the tables or the Git branch of a ledger. Safe to repeat.
 
     ``url`` and the errors are those of ``open_ledger``.
     """
@@ -5528,10 +5528,12 @@ def init_ledger_async(url: str) -> Coroutine[Any, Any, None]:
 
 def open_ledger(url: str, *, access: Literal["write", "read"] | None = None) -> OpenedLedger:
     """
-    Opens the ledger at a URL. It creates a missing directory if ``access`` is ``write``, and nothing else.
+    Opens the ledger at a URL. It creates a missing directory if ``access`` is ``write``, and nothing else; the branch of
+    a Git repository is created by the first append.
 
-    - ``url``: a directory's path, ``file://``, ``s3://``, ``gs://``, ``az://`` or ``postgres://``;
-      docs/guides/ledgers.md says which one to choose. No output shows a password in it.
+    - ``url``: a directory's path, ``git`` (a branch of the CI job's repository, else of ``origin``), ``git+https://``,
+      ``git+ssh://``, ``file://``, ``s3://``, ``gs://``, ``az://`` or ``postgres://``; docs/guides/ledgers.md says which
+      one to choose. No output shows a password in it.
     - ``access``: ``write`` (the default), or ``read``: nothing is created or changed, and read permission is
       enough.
 
