@@ -1,7 +1,8 @@
 /** Runs one command: its outputs for the workflow, and its summary for people. */
 
 import * as core from '@actions/core'
-import { Channel, Config, OciRegistry, Promoter, Provenance, openLedger } from 'tagwarden'
+import { Channel, Config, OciRegistry, Promoter, Provenance } from 'tagwarden'
+import { ledgerOf } from './ledger.mjs'
 import { report } from './report.mjs'
 import { audited, current, goesOn, history, moved, retention } from './summary.mjs'
 
@@ -13,8 +14,7 @@ export async function command(given) {
   // Before the ledger is opened: a move without a run and an actor cannot be recorded.
   const provenance = moves ? Provenance.fromCi({ release: given.release }) : undefined
   const config = configOf(given)
-  const access = moves ? 'write' : 'read'
-  const ledger = given.ledger ? await openLedger(given.ledger, { access }) : await config.openLedger({ access })
+  const ledger = await ledgerOf(given, config, moves ? 'write' : 'read')
   const named = given.channels.map((name) => (name.includes('/') ? name : (config.channel(name) ?? name)))
   const all = given.command === 'audit' && named.length === 0
   const asked = { ...given, config, channels: all ? await ledger.channels() : named }
@@ -24,11 +24,9 @@ export async function command(given) {
 }
 
 /** The `tagwarden.toml` of the step: that of the input, else the one of the workspace, unless the step says the pipeline itself. */
-function configOf({ config, pipeline, ledger }) {
+function configOf({ config, pipeline }) {
   if (config !== undefined) return Config.read(config)
-  const found = pipeline.length > 0 ? undefined : Config.find(process.cwd())
-  if (found?.file === undefined && !ledger) throw new Error('Input required and not supplied: ledger')
-  return found ?? { channel: () => null }
+  return pipeline.length > 0 ? { channel: () => null } : Config.find(process.cwd())
 }
 
 /** The policy is that of the channel; every other channel of an audit is only looked at. The core refuses two pipelines. */
