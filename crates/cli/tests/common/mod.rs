@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
 pub mod cases;
+pub mod git;
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};

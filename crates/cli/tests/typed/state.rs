@@ -89,6 +89,7 @@ pub const STAND_INS: &[(&str, &str)] = &[
     ("s3://acme-audit/shop", "needs a bucket"),
     ("s3://acme-audit/restored", "needs a bucket"),
     ("s3://acme-audit/releases", "needs a bucket"),
+    ("git+https://github.com/acme/shop", "needs a repository"),
     ("postgres://owner@db.example.com/releases", "needs a PostgreSQL"),
     ("postgres://ci@db.example.com/releases", "needs a PostgreSQL"),
     ("postgres://tagwarden@db.example.com/audit", "needs a PostgreSQL"),
