@@ -156,7 +156,7 @@ impl GitServer {
         let tree = format!("--work-tree={}", work.path().display());
         git(work.path(), &[&repository, &tree, "-c", "core.autocrlf=false", "add", "--all"]);
         let tree = self.git(&["write-tree"]);
-        let who = ["-c", "user.name=somebody", "-c", "user.email=somebody@localhost.invalid"];
+        let who = ["-c", "user.name=ada", "-c", "user.email=ada@localhost.invalid"];
         let commit = self.git(&[&who[..], &["commit-tree", "-m", "files", &tree]].concat());
         self.git(&["update-ref", &format!("refs/heads/{branch}"), &commit]);
     }

@@ -23,7 +23,7 @@ pub(super) fn run(root: &Path, request: &Parts, body: &[u8], protocol_0: bool) -
         .env("CONTENT_TYPE", header("content-type"))
         .env("CONTENT_LENGTH", body.len().to_string())
         .env("HTTP_CONTENT_ENCODING", header("content-encoding"))
-        .env("REMOTE_USER", "somebody")
+        .env("REMOTE_USER", "ci")
         .env("REMOTE_ADDR", "127.0.0.1");
     if !protocol_0 {
         command.env("GIT_PROTOCOL", header("git-protocol"));

@@ -120,6 +120,6 @@ async fn writers_of_one_cache_take_turns() {
     for task in tasks {
         task.await.unwrap();
     }
-    // Nobody lost a push to a writer of the same machine.
+    // No process lost a push to a writer of the same machine.
     assert_eq!(server.commits("tagwarden").len(), 24);
 }

@@ -1,4 +1,4 @@
-//! A token reaches its server in the environment of Git, and nothing and nobody else.
+//! A token reaches its server in the environment of Git, and reaches nothing else.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -38,7 +38,7 @@ struct Built {
     view: View,
 }
 
-/// What one push did.
+/// The result of one push.
 enum Pushed {
     Done(Appended),
     /// Another channel's entry came first.
@@ -146,7 +146,7 @@ impl Turn<'_> {
         let (fault, in_doubt) = match self.branch.check(Call::Push, &output) {
             Err(Trouble::Fault(fault)) => {
                 // A refusal is an answer; after a lost answer, the push may still arrive.
-                let in_doubt = !matches!(fault, Fault::Refused(..) | Fault::Moved);
+                let in_doubt = !matches!(fault, Fault::Refused(..) | Fault::Stale);
                 (fault, in_doubt)
             }
             Err(Trouble::Error(error)) => return Err(ambiguous(error)),
@@ -167,7 +167,7 @@ impl Turn<'_> {
         }
     }
 
-    /// Takes the tip that another process of this host has read or pushed, and looks if nobody has.
+    /// Takes the tip that another process of this host has read or pushed, and looks if none has.
     fn catch_up(&mut self) -> Result<()> {
         match self.branch.cache.tip()? {
             Some(tip) => self.known.tip = Some(tip),
@@ -330,7 +330,7 @@ impl Turn<'_> {
                     return Ok(());
                 }
                 (Ok(()), None) => return Ok(()),
-                (Err(Trouble::Fault(Fault::Moved | Fault::Unclear(_))), _) if tries < TRIES => {
+                (Err(Trouble::Fault(Fault::Stale | Fault::Unclear(_))), _) if tries < TRIES => {
                     thread::sleep(BACKOFF.pause(tries));
                     tries += 1;
                 }

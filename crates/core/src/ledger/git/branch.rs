@@ -410,7 +410,7 @@ impl Branch {
     }
 }
 
-/// What git said, as text.
+/// The output of git, as text.
 fn said(output: &Output) -> Said {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Said { code: output.code, out: text(&output.out), err: text(&output.err) }

@@ -95,7 +95,7 @@ pub(super) struct Git {
     limit: Duration,
 }
 
-/// What a call of git printed, and how it ended.
+/// The output of a call of git, and how it ended.
 #[derive(Debug)]
 pub(super) struct Output {
     /// The exit code; none if the process was ended, because its time was over or by a signal.
@@ -228,7 +228,7 @@ fn collect(pipe: Option<impl Read + Send + 'static>, ended: Sender<()>) -> Arc<M
                 }
             }
         }
-        // The receiver is gone if nobody waits any more.
+        // The receiver is gone if no caller waits any more.
         let _ = ended.send(());
     });
     bytes

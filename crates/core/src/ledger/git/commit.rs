@@ -4,7 +4,7 @@
 use crate::log::{Body, Check, CheckVerdict, Entry, Intent, Observation, Outcome};
 use crate::value::{ActorKind, Channel, Digest, Line, Provenance, Run};
 
-/// Name and address of the committer. The address belongs to nobody (RFC 2606, section 2), so that no host shows a
+/// Name and address of the committer. The address belongs to no account (RFC 2606, section 2), so that no host shows a
 /// commit as the work of one of its accounts.
 pub(super) const COMMITTER: (&str, &str) = ("tagwarden", ADDRESS);
 

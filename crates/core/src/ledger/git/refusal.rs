@@ -53,7 +53,7 @@ pub(super) enum Fault {
     /// The branch does not contain the commit that was read before.
     Forced,
     /// The branch has another tip than the push expected.
-    Moved,
+    Stale,
     /// The own cache is damaged, or another process uses it.
     Cache(String),
     /// The server does not send single objects.
@@ -76,7 +76,7 @@ impl Fault {
             return Fault::Forced;
         }
         if call == Call::Push && has(MOVED) {
-            return Fault::Moved;
+            return Fault::Stale;
         }
         if has(CACHE) && !has(&["remote unpack failed", "unpacker error"]) {
             return Fault::Cache(words());
@@ -103,7 +103,7 @@ impl Fault {
                     format!("the branch `{}` does not contain what was read before: it was forced back", at.branch);
                 (ErrorKind::LedgerTruncated, why)
             }
-            Fault::Moved => (unavailable, format!("others append to the branch `{}` all the time", at.branch)),
+            Fault::Stale => (unavailable, format!("others append to the branch `{}` all the time", at.branch)),
             Fault::Cache(words) => (unavailable, format!("the local cache cannot be used: {words}")),
             Fault::NoFilter(words) => (ErrorKind::LedgerUnsupported, words),
             Fault::Refused(kind, words) => (kind, words),

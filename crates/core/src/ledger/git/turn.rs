@@ -23,7 +23,7 @@ const MAX_VIEWS: usize = 64;
 /// The greatest number of files that one read returns.
 const MAX_FILES: u64 = 10;
 
-/// What this process knows about a branch. Whoever holds it has the turn among the tasks of the process.
+/// The knowledge of this process about a branch. The task that holds it has the turn among those of the process.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     /// The commit at the tip.

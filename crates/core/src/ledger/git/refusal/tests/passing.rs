@@ -1,4 +1,4 @@
-//! What is no refusal by the server: what passes by itself, what cannot be done, lost races, and broken caches.
+//! Answers that are no refusal by the server: what passes by itself, what cannot be done, lost races, and broken caches.
 
 use super::*;
 
@@ -87,7 +87,7 @@ fn lost_race_is_moved_in_the_words_of_every_version() {
         "!\tx:refs/heads/tagwarden\t[remote rejected] (reference already exists)\n",
     ] {
         let said = Said { out: out.to_owned(), ..said("error: failed to push some refs to 'https://h/x'\n") };
-        assert_eq!(Fault::of(Call::Push, &said, &at()), Fault::Moved, "{out}");
+        assert_eq!(Fault::of(Call::Push, &said, &at()), Fault::Stale, "{out}");
     }
 }
 
