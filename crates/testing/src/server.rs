@@ -5,6 +5,7 @@
 mod access;
 mod answer;
 mod blobs;
+mod challenge;
 mod faults;
 mod handle;
 mod http_answer;
@@ -26,7 +27,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::MemoryRegistry;
+use crate::{MemoryRegistry, Vendor};
 use tagwarden::Repository;
 
 pub use self::access::{Anonymous, AuthMode, Bearer, Expired, Lifetime, Login};
@@ -34,6 +35,7 @@ pub use self::faults::{HttpFault, RetryAfter};
 pub use self::http_answer::HttpAnswer;
 pub use self::log::{AuthKind, Seen, TokenSeen};
 
+use self::challenge::Challenges;
 use self::handle::{Shared, handle, until_true};
 use self::wire::{Loopback, Peer};
 
@@ -41,7 +43,8 @@ use self::wire::{Loopback, Peer};
 /// as in the OCI distribution specification 1.1. The server stops when this value is dropped.
 ///
 /// Where the specification leaves a choice, the server does the same as distribution: if no `Accept` fits the manifest,
-/// it answers 404 MANIFEST_UNKNOWN; it ignores a wrong `If-Match` on a put, and the tag moves.
+/// it answers 404 MANIFEST_UNKNOWN; it ignores a wrong `If-Match` on a put, and the tag moves. Over the memory of
+/// [`MemoryRegistry::of_vendor`] it does the same as that [`Vendor`]'s registry.
 ///
 /// ```no_run
 /// # async fn example() -> std::io::Result<()> {
@@ -76,7 +79,8 @@ impl RegistryServer {
         let address = listener.local_addr()?;
         let (stop, stopped) = watch::channel(false);
         let host = address.to_string();
-        let shared = Arc::new(Shared { memory, host, stopped, inner: Mutex::default() });
+        let challenges = Challenges::of(&host, memory.vendor());
+        let shared = Arc::new(Shared { memory, host, challenges, stopped, inner: Mutex::default() });
         let serving = Some(serve(&shared, listener));
         Ok(RegistryServer { shared, address, stop, serving })
     }
@@ -121,7 +125,9 @@ impl RegistryServer {
 
     /// Requires this access control for every later request. Tokens issued before stay valid.
     pub fn access(&self, access: AuthMode) {
-        self.shared.inner().access = access;
+        let mut inner = self.shared.inner();
+        inner.tokens.renew_passwords();
+        inner.access = access;
     }
 
     /// Answers later requests that need a credential and have none like this.
@@ -134,7 +140,15 @@ impl RegistryServer {
         self.shared.inner().tokens.give_refresh()
     }
 
-    /// Expires every issued token.
+    /// Requires this login as the vendor's registry does that it imitates: for its own tokens, or with every request
+    /// ([`Vendor::gives_tokens`]). Without a vendor: with every request.
+    pub fn demand(&self, login: Login) {
+        let tokens = self.memory().vendor().is_some_and(Vendor::gives_tokens);
+        self.access(if tokens { AuthMode::Bearer(Bearer::new(login)) } else { AuthMode::Basic(login) });
+    }
+
+    /// Expires every issued token. An imitated ECR expires the password, too, until [`access`](Self::access) or
+    /// [`demand`](Self::demand).
     pub fn end_tokens(&self) {
         self.shared.inner().tokens.end();
     }

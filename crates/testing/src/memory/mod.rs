@@ -4,10 +4,13 @@ mod answer;
 mod call;
 mod chaos;
 mod fault;
+mod immutable;
 mod lag;
 mod model;
 mod port;
+mod rules;
 mod sample;
+mod vendor;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,6 +25,7 @@ pub use chaos::RandomFaults;
 pub use fault::{InjectedFault, ReadFault};
 pub use model::UntaggedPolicy;
 pub use sample::TestImage;
+pub use vendor::Vendor;
 
 use self::chaos::{Dice, Random};
 use self::model::{Landing, Model};
@@ -150,7 +154,7 @@ impl MemoryRegistry {
         self.model().holdings(repository).and_then(|holdings| holdings.tag(tag))
     }
 
-    /// True if anything was ever stored in the repository. It is not a call, and meets no fault.
+    /// True if the repository was created, or anything was ever stored in it. It is not a call, and meets no fault.
     pub fn has_repository(&self, repository: &Repository) -> bool {
         self.model().holdings(repository).is_some()
     }

@@ -10,7 +10,8 @@ use tokio::time::Instant;
 use super::super::script::Script;
 use super::TestImage;
 use super::chaos::{Dice, Random};
-use super::{Call, Change, ChangeOrigin, ErrorAnswer, InjectedFault, ReadFault};
+use super::immutable::ImmutableTags;
+use super::{Call, Change, ChangeOrigin, ErrorAnswer, InjectedFault, ReadFault, Vendor};
 use tagwarden::registry::{Content, Descriptor, Manifest};
 use tagwarden::{Digest, Repository, Tag};
 use tagwarden::{ErrorKind, Result};
@@ -32,6 +33,9 @@ pub(super) struct Model {
     under_way: BTreeMap<(Instant, u64), Landing>,
     landings: u64,
     born: Instant,
+    /// The vendor that is imitated, if any.
+    pub(super) vendor: Option<Vendor>,
+    pub(super) immutable: ImmutableTags,
     pub(super) untagged: UntaggedPolicy,
     pub(super) latency: Duration,
     pub(super) puts: Script<Call, InjectedFault>,
@@ -89,6 +93,8 @@ impl Model {
             under_way: BTreeMap::new(),
             landings: 0,
             born: Instant::now(),
+            vendor: None,
+            immutable: ImmutableTags::default(),
             untagged: UntaggedPolicy::Kept,
             latency: Duration::ZERO,
             puts: Script::default(),
@@ -134,6 +140,10 @@ impl Model {
         }
         let at = self.age(at);
         self.changes.push(Change { repository, tag, previous, digest, by, at });
+    }
+
+    pub(super) fn create_repository(&mut self, repository: &Repository) {
+        self.repositories.entry(repository.clone()).or_default();
     }
 
     pub(super) fn holdings(&self, repository: &Repository) -> Option<&Holdings> {
@@ -236,6 +246,11 @@ impl Model {
 impl Holdings {
     pub(super) fn tag(&self, tag: &Tag) -> Option<Digest> {
         self.tags.get(tag)?.now
+    }
+
+    /// True if the tag existed and was deleted.
+    pub(super) fn was_deleted(&self, tag: &Tag) -> bool {
+        self.tags.get(tag).is_some_and(|pointer| pointer.now.is_none())
     }
 
     pub(super) fn tags(&self) -> impl Iterator<Item = &Tag> {

@@ -216,6 +216,11 @@ impl Model {
             }
             _ => {}
         }
+        if let Call::Put { repository, tag, .. } = call
+            && let Some(answer) = self.refused_put(repository, tag)
+        {
+            return refused(answer);
+        }
         match self.check(call.repository(), manifest) {
             Err(error) => refused(ErrorAnswer::new(400, "MANIFEST_INVALID", error.message())),
             Ok(missing) => {

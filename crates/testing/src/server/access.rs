@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::answer::Answer;
+use super::challenge::Challenges;
 use super::route::{Pairs, Route};
 
 /// The authentication that the server requires of a request.
@@ -62,7 +63,8 @@ pub struct Bearer {
     pub lifetime: Lifetime,
     /// The answer to an expired token.
     pub expired: Expired,
-    /// The token endpoint that the challenge names; none for the server's own, `http://<host>/token`.
+    /// The token endpoint that the challenge names; none for the server's own: `http://<host>/token`, or the path of the
+    /// vendor that is imitated.
     pub realm: Option<String>,
     /// The token endpoint of some repositories, by their path (`acme/shop`), in place of `realm`.
     pub realms: BTreeMap<String, String>,
@@ -127,6 +129,8 @@ impl Anonymous {
 pub(super) struct Tokens {
     given: BTreeMap<String, Token>,
     refresh: Vec<String>,
+    /// True if the passwords of a vendor whose passwords end have ended.
+    passwords_ended: bool,
 }
 
 #[derive(Debug)]
@@ -156,26 +160,25 @@ impl Tokens {
     /// Expires every issued token.
     pub(super) fn end(&mut self) {
         self.given.values_mut().for_each(|token| token.ends = Instant::now());
+        self.passwords_ended = true;
+    }
+
+    /// Makes passwords valid again: there is a new login.
+    pub(super) fn renew_passwords(&mut self) {
+        self.passwords_ended = false;
     }
 }
 
 impl AuthMode {
-    /// The challenge of a 401 (RFC 9110, section 11.6.1); none for open access.
-    pub(super) fn challenge(&self, host: &str, scope: Option<&str>, error: Option<&str>) -> Option<String> {
+    /// The challenge of a 401; none for open access.
+    pub(super) fn challenge(&self, server: &Challenges, scope: Option<&str>, error: Option<&str>) -> Option<String> {
         match self {
             AuthMode::Open => None,
-            AuthMode::Basic(_) => Some(format!("Basic realm=\"{host}\"")),
+            AuthMode::Basic(_) => Some(server.basic()),
             AuthMode::Bearer(bearer) => {
                 let path = scope.and_then(|scope| Some(scope.strip_prefix("repository:")?.rsplit_once(':')?.0));
                 let realm = path.and_then(|path| bearer.realms.get(path)).or(bearer.realm.as_ref());
-                let realm = realm.cloned().unwrap_or_else(|| format!("http://{host}/token"));
-                let mut challenge = format!("Bearer realm=\"{realm}\",service=\"{host}\"");
-                for (name, value) in [("scope", scope), ("error", error)] {
-                    if let Some(value) = value {
-                        challenge.push_str(&format!(",{name}=\"{value}\""));
-                    }
-                }
-                Some(challenge)
+                Some(server.bearer(realm.map(String::as_str), scope, error))
             }
         }
     }
@@ -184,20 +187,23 @@ impl AuthMode {
     pub(super) fn check(
         &self,
         tokens: &Tokens,
-        host: &str,
+        server: &Challenges,
         (method, route, query, headers): (&Method, &Route, &Pairs, &HeaderMap),
     ) -> Result<(), Answer> {
         let needs = needs(method, route, query);
         let unauthorized = |error: Option<&str>| {
-            let answer = Answer::error(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", "authentication required");
-            match self.challenge(host, needs.first().map(String::as_str), error) {
+            let answer = server.unauthorized();
+            match self.challenge(server, needs.first().map(String::as_str), error) {
                 Some(challenge) => answer.with(header::WWW_AUTHENTICATE, challenge),
                 None => answer,
             }
         };
         match self {
             AuthMode::Open => Ok(()),
-            AuthMode::Basic(login) if login.fits(headers) => Ok(()),
+            AuthMode::Basic(login) if login.fits(headers) => match server.passwords_end() && tokens.passwords_ended {
+                true => Err(expired()),
+                false => Ok(()),
+            },
             AuthMode::Basic(_) => Err(unauthorized(None)),
             AuthMode::Bearer(bearer) => {
                 let Some(sent) = credential(headers, "bearer") else { return Err(unauthorized(None)) };
@@ -205,10 +211,7 @@ impl AuthMode {
                 match bearer.expired {
                     _ if Instant::now() < token.ends => {}
                     Expired::Unauthorized => return Err(unauthorized(Some("invalid_token"))),
-                    Expired::Forbidden => {
-                        let why = "your authorization token has expired";
-                        return Err(Answer::error(StatusCode::FORBIDDEN, "DENIED", why));
-                    }
+                    Expired::Forbidden => return Err(expired()),
                 }
                 match needs.iter().all(|need| token.scopes.iter().any(|scope| covers(scope, need))) {
                     true => Ok(()),
@@ -217,6 +220,12 @@ impl AuthMode {
             }
         }
     }
+}
+
+/// ECR's answer to an expired token.
+fn expired() -> Answer {
+    let why = "Your authorization token has expired. Reauthenticate and try again.";
+    Answer::error(StatusCode::FORBIDDEN, "DENIED", why)
 }
 
 /// The scopes that a request needs, the scope of its own repository first.

@@ -41,11 +41,16 @@ impl Answer {
         Answer::json(status, &json!({ "errors": errors }))
     }
 
+    /// The error answer of a registry as it goes on the wire.
+    pub(super) fn said(said: &ErrorAnswer) -> Answer {
+        let status = StatusCode::from_u16(said.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Answer::error(status, &said.code, &said.message).busy_again()
+    }
+
     /// The HTTP answer to an error of the memory registry.
     pub(super) fn of(error: &Error) -> Answer {
         if let Some(said) = error.source_as::<ErrorAnswer>() {
-            let status = StatusCode::from_u16(said.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            return Answer::error(status, &said.code, &said.message).busy_again();
+            return Answer::said(said);
         }
         let (status, code) = match error.kind() {
             ErrorKind::RegistryBusy => (StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS"),

@@ -38,11 +38,15 @@ fn show(blob: Bytes, digest: &Digest, headers: &HeaderMap) -> Answer {
     answer.with(header::ACCEPT_RANGES, "bytes").with(DOCKER_CONTENT_DIGEST, digest.to_string())
 }
 
-/// The positions of the first and last byte of `bytes=a-b` or `bytes=a-` (RFC 9110, section 14.1.2); none if the range
-/// is invalid or not within the blob.
+/// The positions of the first and last byte of `bytes=a-b`, `bytes=a-`, or `bytes=-n` for the last `n` bytes (RFC 9110,
+/// section 14.1.2); none if the range is invalid or not within the blob.
 fn range(text: &str, whole: usize) -> Option<(usize, usize)> {
     let (first, last) = text.strip_prefix("bytes=")?.split_once('-')?;
     let end = whole.checked_sub(1)?;
+    if first.is_empty() {
+        let length = last.parse().ok().filter(|length| *length > 0)?;
+        return Some((whole.saturating_sub(length), end));
+    }
     let first = first.parse().ok()?;
     let last = if last.is_empty() { end } else { last.parse::<usize>().ok()?.min(end) };
     (first <= last).then_some((first, last))

@@ -14,13 +14,14 @@ use tokio::sync::watch;
 
 use super::access::{Anonymous, AuthMode, Tokens};
 use super::answer::Answer;
+use super::challenge::Challenges;
 use super::faults::{HttpFault, http_date};
 use super::log::{AuthKind, Seen, TokenSeen, host_of};
 use super::route::{Pairs, Route};
 use super::wire::Peer;
 use super::{blobs, manifests, referrers, tags, token, uploads};
-use crate::MemoryRegistry;
 use crate::script::Script;
+use crate::{MemoryRegistry, Vendor};
 
 /// The largest body of a request: 256 MiB.
 const MAX_BODY: usize = 256 * 1024 * 1024;
@@ -29,6 +30,7 @@ const MAX_BODY: usize = 256 * 1024 * 1024;
 pub(super) struct Shared {
     pub(super) memory: MemoryRegistry,
     pub(super) host: String,
+    pub(super) challenges: Challenges,
     pub(super) stopped: watch::Receiver<bool>,
     pub(super) inner: Mutex<Inner>,
 }
@@ -68,6 +70,11 @@ impl Default for Inner {
 }
 
 impl Shared {
+    /// True if the registry lists the manifests that refer to another.
+    pub(super) fn has_referrers(&self) -> bool {
+        self.memory.vendor().is_none_or(Vendor::has_referrers)
+    }
+
     pub(super) fn inner(&self) -> MutexGuard<'_, Inner> {
         // The state is valid even after a panic elsewhere (in a test's own predicate): every change of it is one step.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
@@ -117,7 +124,7 @@ pub(super) async fn handle(
     let mut inner = shared.inner();
     if answer.status == StatusCode::UNAUTHORIZED
         && !answer.headers.contains_key(header::WWW_AUTHENTICATE)
-        && let Some(challenge) = inner.access.challenge(&shared.host, None, Some("invalid_token"))
+        && let Some(challenge) = inner.access.challenge(&shared.challenges, None, Some("invalid_token"))
     {
         answer = answer.with(header::WWW_AUTHENTICATE, challenge);
     }
@@ -157,16 +164,21 @@ async fn answer(shared: &Shared, request: Request) -> Answer {
     let (parts, body) = request.into_parts();
     let path = parts.uri.path().to_owned();
     let query = Pairs::parse(parts.uri.query().unwrap_or(""));
-    let route = match Route::parse(&shared.host, &path) {
+    let route = match Route::parse(&shared.host, shared.challenges.token_path(), &path) {
         Ok(route) => route,
         Err(answer) => return answer,
     };
     if route != Route::Token {
         let inner = shared.inner();
         let asked = (&parts.method, &route, &query, &parts.headers);
-        if let Err(answer) = inner.access.check(&inner.tokens, &shared.host, asked) {
+        if let Err(answer) = inner.access.check(&inner.tokens, &shared.challenges, asked) {
             return inner.anonymous.answer(&route, &parts.headers, answer);
         }
+    }
+    if !matches!(parts.method, Method::GET | Method::HEAD)
+        && let Some(refusal) = route.repository().and_then(|repository| shared.memory.unknown_repository(repository))
+    {
+        return Answer::said(&refusal);
     }
     let Ok(body) = to_bytes(body, MAX_BODY).await else {
         return Answer::error(StatusCode::BAD_REQUEST, "SIZE_INVALID", "the body was cut, or has more than 256 MiB");

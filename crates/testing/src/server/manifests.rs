@@ -14,24 +14,36 @@ use tagwarden::{Error, ErrorKind, Result};
 pub(super) async fn answer(shared: &Shared, asked: &Asked, repository: &Repository, target: &Target) -> Answer {
     match asked.method {
         Method::GET | Method::HEAD => match read(shared, &asked.method, repository, target).await {
-            Ok(Some((manifest, body))) => show(&manifest, body, &asked.headers),
-            Ok(None) => unknown(),
+            Ok(Some((manifest, body))) => {
+                show(&manifest, body, &asked.headers).unwrap_or_else(|| absent(shared, repository, target))
+            }
+            Ok(None) => absent(shared, repository, target),
             Err(error) => Answer::of(&error),
         },
         Method::PUT => put(shared, asked, repository, target).await,
         Method::DELETE => {
+            if let Some(refusal) = shared.memory.refused_delete(repository, target) {
+                return Answer::said(&refusal);
+            }
             let deleted = match target {
                 Target::Tag(tag) => shared.memory.delete_tag(repository, tag),
                 Target::Digest(digest) => shared.memory.delete_manifest(repository, digest),
             };
-            if deleted { Answer::new(StatusCode::ACCEPTED) } else { unknown() }
+            if deleted { Answer::new(StatusCode::ACCEPTED) } else { absent(shared, repository, target) }
         }
         _ => not_allowed(),
     }
 }
 
-fn unknown() -> Answer {
-    Answer::error(StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN", "manifest unknown")
+/// The answer to a request for what is absent: the vendor's, else distribution's.
+fn absent(shared: &Shared, repository: &Repository, target: &Target) -> Answer {
+    let memory = &shared.memory;
+    let was_deleted = matches!(target, Target::Tag(tag) if memory.was_deleted(repository, tag));
+    match memory.vendor() {
+        None => Answer::error(StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN", "manifest unknown"),
+        Some(vendor) if !memory.has_repository(repository) => Answer::said(&vendor.absent_repository(repository)),
+        Some(vendor) => Answer::said(&vendor.absent_manifest(repository, target, was_deleted)),
+    }
 }
 
 /// The manifest and the body to send for it. The read goes through the port, so that scripted faults and the call log
@@ -67,20 +79,21 @@ async fn read(
     }
 }
 
-fn show(manifest: &Manifest, body: Bytes, headers: &HeaderMap) -> Answer {
+/// The answer with a manifest; none if the client does not accept its type.
+fn show(manifest: &Manifest, body: Bytes, headers: &HeaderMap) -> Option<Answer> {
     let media_type = manifest.media_type().as_str();
     // `Accept` must name the known types, as in distribution. For other types `*/*` is enough.
     let is_known = MANIFEST_TYPES.contains(&media_type);
     let fits = |accepted: &str| accepted == media_type || (accepted == "*/*" && !is_known);
     if !names(headers, header::ACCEPT, fits) {
-        return unknown();
+        return None;
     }
     let digest = manifest.digest().to_string();
     let answer = match names(headers, header::IF_NONE_MATCH, |etag| etag.trim_matches('"') == digest) {
         true => Answer::new(StatusCode::NOT_MODIFIED),
         false => Answer::body(StatusCode::OK, media_type, body),
     };
-    answer.with(header::ETAG, format!("\"{digest}\"")).with(DOCKER_CONTENT_DIGEST, digest)
+    Some(answer.with(header::ETAG, format!("\"{digest}\"")).with(DOCKER_CONTENT_DIGEST, digest))
 }
 
 /// True if `fits` accepts one of the comma-separated values of a header, without its parameters.
@@ -114,7 +127,7 @@ async fn put(shared: &Shared, asked: &Asked, repository: &Repository, target: &T
         .with(header::LOCATION, format!("/v2/{}/manifests/{digest}", repository.path()))
         .with(DOCKER_CONTENT_DIGEST, digest.to_string());
     match manifest.subject() {
-        Ok(Some(subject)) => answer.with(OCI_SUBJECT, subject.digest.to_string()),
+        Ok(Some(subject)) if shared.has_referrers() => answer.with(OCI_SUBJECT, subject.digest.to_string()),
         _ => answer,
     }
 }

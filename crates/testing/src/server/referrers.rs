@@ -12,6 +12,9 @@ pub(super) fn answer(shared: &Shared, asked: &Asked, repository: &Repository, su
     if asked.method != Method::GET {
         return not_allowed();
     }
+    if !shared.has_referrers() {
+        return Answer::body(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", "404 page not found\n");
+    }
     let manifests = shared.memory.manifests(repository);
     let wanted = asked.query.first("artifactType");
     let referrers: Vec<Value> = manifests

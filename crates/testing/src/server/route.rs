@@ -21,10 +21,10 @@ pub(super) enum Route {
 
 impl Route {
     /// Parses a path. Names must be valid; repositories are those of this server.
-    pub(super) fn parse(host: &str, path: &str) -> Result<Route, Answer> {
+    pub(super) fn parse(host: &str, token_path: &str, path: &str) -> Result<Route, Answer> {
         match path {
             "/v2" | "/v2/" => return Ok(Route::Root),
-            "/token" => return Ok(Route::Token),
+            _ if path == token_path => return Ok(Route::Token),
             _ => {}
         }
         let not_found = || Answer::error(StatusCode::NOT_FOUND, "NAME_UNKNOWN", "there is nothing at this path");
@@ -127,10 +127,10 @@ mod tests {
     fn names_with_many_components_are_told_from_what_follows() {
         let host = "127.0.0.1:5000";
         let repository = |name: &str| format!("{host}/{name}").parse::<Repository>().unwrap();
-        let parse = |path: &str| Route::parse(host, path).unwrap();
+        let parse = |path: &str| Route::parse(host, "/v2/auth", path).unwrap();
         let digest = Digest::of(b"");
         let percent = digest.to_string().replace(':', "%3A");
-        assert_eq!(parse("/v2/"), Route::Root);
+        assert_eq!((parse("/v2/"), parse("/v2/auth")), (Route::Root, Route::Token));
         assert_eq!(
             parse("/v2/a/manifests/manifests/v1"),
             Route::Manifest(repository("a/manifests"), Target::Tag("v1".parse().unwrap()))
@@ -150,7 +150,7 @@ mod tests {
             ("/v2/a/blobs/sha256:zz", "DIGEST_INVALID"),
             ("/etc/passwd", "NAME_UNKNOWN"),
         ] {
-            let answer = Route::parse(host, path).unwrap_err();
+            let answer = Route::parse(host, "/token", path).unwrap_err();
             assert!(String::from_utf8_lossy(&answer.body).contains(code), "{path}: {:?}", answer.body);
         }
     }

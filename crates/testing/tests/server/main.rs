@@ -5,6 +5,7 @@ mod access;
 mod faults;
 mod skopeo;
 mod spec;
+mod vendors;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

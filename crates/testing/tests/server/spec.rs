@@ -149,7 +149,16 @@ async fn blobs_are_mounted_ranged_and_deleted() {
     assert_eq!((part.status, part.text().as_str(), part.header("content-range")), (206, "345", Some("bytes 3-5/10")));
     let rest = send(server.addr(), &format!("GET {blob}"), &["Range: bytes=8-"], "").await;
     assert_eq!(rest.text(), "89");
-    assert_eq!(send(server.addr(), &format!("GET {blob}"), &["Range: bytes=10-"], "").await.status, 416);
+    for (range, rest) in [("-2", "89"), ("-500", "0123456789")] {
+        let last = send(server.addr(), &format!("GET {blob}"), &[&format!("Range: bytes={range}")], "").await;
+        let first = 10 - rest.len();
+        assert_eq!((last.status, last.text().as_str()), (206, rest));
+        assert_eq!(last.header("content-range"), Some(format!("bytes {first}-9/10").as_str()));
+    }
+    for range in ["10-", "-0", "-"] {
+        let range = format!("Range: bytes={range}");
+        assert_eq!(send(server.addr(), &format!("GET {blob}"), &[&range], "").await.status, 416, "{range}");
+    }
 
     assert_eq!(send(server.addr(), &format!("DELETE {blob}"), &[], "").await.status, 202);
     let gone = get(&server, &blob).await;
