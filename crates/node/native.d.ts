@@ -369,7 +369,7 @@ export declare class IdempotencyKey {
 
 /**
  * A registry in memory, for tests. The methods after the first five bypass its port: `calls` does not list them, and no
- * fault applies to them.
+ * fault applies to them. With a `vendor` it answers as that registry does, and reads of GHCR and ACR lag by 2 s and 1 s.
  */
 export declare class MemoryRegistry {
   /** The digest that a tag points at; null if the tag is proven absent. */
@@ -385,7 +385,16 @@ export declare class MemoryRegistry {
   tags(repository: Text<Repository>, options?: Options | undefined | null): Promise<List<string>>
   /** True if the blob exists, false if it is proven absent. */
   hasBlob(repository: Text<Repository>, digest: Text<Digest>, options?: Options | undefined | null): Promise<boolean>
-  constructor()
+  /** VALUE_INVALID for an unknown vendor. */
+  constructor(options?: MemoryOptions | undefined | null)
+  /** Creates an empty repository. The vendor `ecr` refuses a push to one that does not exist. */
+  createRepository(repository: Text<Repository>): void
+  /**
+   * From now on a tag that fits a pattern of `matching` and none of `excluding` is immutable once it exists. A `*` in a
+   * pattern stands for any characters. A put to such a tag is refused in the vendor's words. A second call replaces the
+   * first.
+   */
+  immutableTags(matching: Many<string>, options?: ImmutableOptions | undefined | null): void
   /** Points `tag` at a manifest and stores it, unchecked. Returns its digest. */
   push(repository: Text<Repository>, tag: Text<Tag>, manifest: Manifest): string
   /** Pushes a small valid image with its config and layers. Equal numbers, from 0, give equal bytes. */
@@ -636,8 +645,8 @@ export declare class Tag {
 
 /** An OCI registry over HTTP on a free port of 127.0.0.1, in this process, for tests. Call `close`, or use `await using`. */
 export declare class TestRegistry {
-  /** Starts a registry without a login, or with the one of `demand`. */
-  static start(options?: Options<Demand> | undefined | null): Promise<TestRegistry>
+  /** Starts a registry without a login, or with the one of `demand`. VALUE_INVALID for an unknown vendor. */
+  static start(options?: Options<StartOptions> | undefined | null): Promise<TestRegistry>
   /** `127.0.0.1:PORT`, the host of its repositories. */
   get host(): string
   /** The registry that it serves, with its scripted faults. */
@@ -1087,7 +1096,10 @@ export interface DeleteRefused {
   because: Because
 }
 
-/** A login that a registry demands: by Basic authentication, or with its own tokens if `token` is true. */
+/**
+ * A login that a registry demands: by Basic authentication, or with its own tokens if `token` is true; by default as the
+ * vendor does, and Basic without a vendor.
+ */
 export interface Demand {
   user?: string
   password?: string
@@ -1393,6 +1405,12 @@ export interface Identity {
   tokenSha256: DigestText
 }
 
+/** The tags that are mutable all the same. */
+export interface ImmutableOptions {
+  /** Patterns of tags, in which a `*` stands for any characters. */
+  excluding?: Many<string>
+}
+
 /** Creates the directory, the tables or the Git branch of a ledger. Safe to repeat. */
 export declare function initLedger(url: LedgerAddress, options?: Options | undefined | null): Promise<void>
 
@@ -1623,6 +1641,12 @@ export interface MayDelete {
   yes?: DeleteAllowed
   /** It must stay. */
   no?: DeleteRefused
+}
+
+/** The registry that a registry in memory imitates. */
+export interface MemoryOptions {
+  /** `ghcr`, `ecr`, `quay`, `harbor` or `acr`; none by default. */
+  vendor?: string
 }
 
 /** The ledger in which a migrated log continues. */
@@ -2457,6 +2481,15 @@ export interface Stage {
   environment: Text<Environment>
   /** Its channel. */
   channel: Text<Channel>
+}
+
+/** The registry that is imitated, and the login that it demands, as in `demand`. */
+export interface StartOptions {
+  user?: string
+  password?: string
+  token?: boolean
+  /** `ghcr`, `ecr`, `quay`, `harbor` or `acr`; none by default. */
+  vendor?: string
 }
 
 /** The result of a move. */

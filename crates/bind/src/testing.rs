@@ -10,7 +10,7 @@ use tagwarden::{Digest, Error, ErrorKind, Repository, Result};
 use tagwarden_testing::conformance::registry::RegistryHarness;
 use tagwarden_testing::{
     AuthMode, Bearer, Call, ErrorAnswer, HttpFault, InjectedFault, Login, MemoryRegistry, ReadFault, RegistryServer,
-    RetryAfter, TestImage,
+    RetryAfter, TestImage, Vendor,
 };
 use uuid::Uuid;
 
@@ -196,13 +196,30 @@ impl PortCall {
     }
 }
 
-/// The access control of a server: open without a user, else Basic, or bearer tokens. Tokens without a user are
-/// refused: the server would be open by mistake.
-pub fn access(user: Option<String>, password: Option<String>, token: bool) -> Result<AuthMode> {
+/// An empty registry in memory, that imitates the vendor of this name if there is one.
+pub fn memory(vendor: Option<&str>) -> Result<MemoryRegistry> {
+    Ok(match vendor {
+        Some(vendor) => MemoryRegistry::of_vendor(vendor.parse()?),
+        None => MemoryRegistry::new(),
+    })
+}
+
+/// The access control of a server: open without a user, else Basic, or bearer tokens; by default as the vendor does, and
+/// Basic without one. Tokens without a user are refused: the server would be open by mistake.
+pub fn access(
+    user: Option<String>,
+    password: Option<String>,
+    token: Option<bool>,
+    vendor: Option<Vendor>,
+) -> Result<AuthMode> {
+    let of_vendor = || vendor.is_some_and(Vendor::gives_tokens);
     match (user, password) {
-        (None, None) if !token => Ok(AuthMode::Open),
-        (Some(user), Some(password)) if token => Ok(AuthMode::Bearer(Bearer::new(Login::new(user, password)))),
-        (Some(user), Some(password)) => Ok(AuthMode::Basic(Login::new(user, password))),
+        (None, None) if token != Some(true) => Ok(AuthMode::Open),
+        (Some(user), Some(password)) => {
+            let login = Login::new(user, password);
+            let tokens = token.unwrap_or_else(of_vendor);
+            Ok(if tokens { AuthMode::Bearer(Bearer::new(login)) } else { AuthMode::Basic(login) })
+        }
         _ => Err(wrong("user", "give a user and a password; nothing at all opens it to all")),
     }
 }
@@ -216,9 +233,10 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts a server on a free port of 127.0.0.1. The current tokio runtime must keep running.
-    pub async fn start() -> Result<Server> {
-        let server = RegistryServer::start().await.map_err(|e| unavailable("does not start").with_source(e))?;
+    /// Starts a server of this registry on a free port of 127.0.0.1. The current tokio runtime must keep running.
+    pub async fn start(memory: MemoryRegistry) -> Result<Server> {
+        let server = RegistryServer::start_on(0, memory).await;
+        let server = server.map_err(|e| unavailable("does not start").with_source(e))?;
         let (host, memory) = (server.host().to_owned(), server.memory().clone());
         Ok(Server { host, memory, running: Mutex::new(Some(server)) })
     }

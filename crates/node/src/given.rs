@@ -84,6 +84,11 @@ impl Listed for Text<Channel> {
     const NAME: &'static str = "channels";
 }
 
+/// Patterns of tags.
+impl Listed for String {
+    const NAME: &'static str = "matching";
+}
+
 argument!(Many<T: Listed> = T::NAME);
 
 impl<T> IntoIterator for Many<T> {

@@ -8,7 +8,7 @@ use tagwarden::{Digest, Reference, Repository, Tag, Times};
 use tagwarden_bind::args::{applied, wrong};
 use tagwarden_bind::convert::to;
 use tagwarden_bind::records;
-use tagwarden_bind::testing::{PortCall, error_answer};
+use tagwarden_bind::testing::{PortCall, error_answer, memory};
 use tagwarden_testing::RandomFaults;
 
 use crate::args::Options;
@@ -58,6 +58,24 @@ options! {
     }
 }
 
+options! {
+    /// The registry that a registry in memory imitates.
+    #[derive(Default)]
+    pub struct MemoryOptions {
+        /// `ghcr`, `ecr`, `quay`, `harbor` or `acr`; none by default.
+        pub vendor: Option<String>,
+    }
+}
+
+options! {
+    /// The tags that are mutable all the same.
+    #[derive(Default)]
+    pub struct ImmutableOptions {
+        /// Patterns of tags, in which a `*` stands for any characters.
+        pub excluding: Option<Many<String>>,
+    }
+}
+
 /// An error of a registry. `types.d.ts` describes it.
 #[derive(Deserialize)]
 pub struct RegistryWords {
@@ -69,7 +87,7 @@ pub struct RegistryWords {
 argument!(RegistryWords);
 
 /// A registry in memory, for tests. The methods after the first five bypass its port: `calls` does not list them, and no
-/// fault applies to them.
+/// fault applies to them. With a `vendor` it answers as that registry does, and reads of GHCR and ACR lag by 2 s and 1 s.
 #[napi]
 pub struct MemoryRegistry {
     pub(crate) core: tagwarden_testing::MemoryRegistry,
@@ -79,10 +97,26 @@ port!(MemoryRegistry);
 
 #[napi]
 impl MemoryRegistry {
+    /// VALUE_INVALID for an unknown vendor.
     #[napi(constructor, catch_unwind)]
-    #[allow(clippy::new_without_default, reason = "it is the constructor of JavaScript")]
-    pub fn new() -> MemoryRegistry {
-        MemoryRegistry { core: tagwarden_testing::MemoryRegistry::new() }
+    pub fn new(options: Option<MemoryOptions>) -> napi::Result<MemoryRegistry> {
+        let MemoryOptions { vendor } = options.unwrap_or_default();
+        Ok(MemoryRegistry { core: sync(memory(vendor.as_deref()))? })
+    }
+
+    /// Creates an empty repository. The vendor `ecr` refuses a push to one that does not exist.
+    #[napi(catch_unwind)]
+    pub fn create_repository(&self, repository: Text<Repository>) {
+        self.core.create_repository(&repository);
+    }
+
+    /// From now on a tag that fits a pattern of `matching` and none of `excluding` is immutable once it exists. A `*` in a
+    /// pattern stands for any characters. A put to such a tag is refused in the vendor's words. A second call replaces the
+    /// first.
+    #[napi(catch_unwind)]
+    pub fn immutable_tags(&self, matching: Many<String>, options: Option<ImmutableOptions>) {
+        let excluding = options.and_then(|options| options.excluding);
+        self.core.immutable_tags(matching, excluding.into_iter().flatten());
     }
 
     /// Points `tag` at a manifest and stores it, unchecked. Returns its digest.

@@ -6,8 +6,8 @@ use napi::bindgen_prelude::{Either, Null};
 use napi_derive::napi;
 use tagwarden::Result;
 use tagwarden_bind::convert::to;
-use tagwarden_bind::testing::{Server, access};
-use tagwarden_testing::AuthMode;
+use tagwarden_bind::testing::{Server, access, memory};
+use tagwarden_testing::{AuthMode, Vendor};
 
 use crate::args::Options;
 use crate::call::{Promise, run, sync};
@@ -17,7 +17,8 @@ use crate::host::{Count, List};
 use crate::memory::MemoryRegistry;
 
 options! {
-    /// A login that a registry demands: by Basic authentication, or with its own tokens if `token` is true.
+    /// A login that a registry demands: by Basic authentication, or with its own tokens if `token` is true; by default as the
+    /// vendor does, and Basic without a vendor.
     #[derive(Default)]
     pub struct Demand {
         pub user: Option<String>,
@@ -27,8 +28,20 @@ options! {
 }
 
 impl Demand {
-    fn core(self) -> Result<AuthMode> {
-        access(self.user, self.password, self.token.unwrap_or(false))
+    fn core(self, vendor: Option<Vendor>) -> Result<AuthMode> {
+        access(self.user, self.password, self.token, vendor)
+    }
+}
+
+options! {
+    /// The registry that is imitated, and the login that it demands, as in `demand`.
+    #[derive(Default)]
+    pub struct StartOptions {
+        pub user: Option<String>,
+        pub password: Option<String>,
+        pub token: Option<bool>,
+        /// `ghcr`, `ecr`, `quay`, `harbor` or `acr`; none by default.
+        pub vendor: Option<String>,
     }
 }
 
@@ -60,13 +73,14 @@ pub struct TestRegistry {
 
 #[napi]
 impl TestRegistry {
-    /// Starts a registry without a login, or with the one of `demand`.
+    /// Starts a registry without a login, or with the one of `demand`. VALUE_INVALID for an unknown vendor.
     #[napi(catch_unwind, writable, configurable)]
-    pub fn start(options: Option<Options<Demand>>) -> napi::Result<Promise<TestRegistry>> {
-        let Options { rest, abort } = options.unwrap_or_default();
-        let access = sync(rest.core())?;
+    pub fn start(options: Option<Options<StartOptions>>) -> napi::Result<Promise<TestRegistry>> {
+        let Options { rest: StartOptions { user, password, token, vendor }, abort } = options.unwrap_or_default();
+        let served = sync(memory(vendor.as_deref()))?;
+        let access = sync(access(user, password, token, served.vendor()))?;
         Ok(run(abort, async move {
-            let core = Arc::new(Server::start().await?);
+            let core = Arc::new(Server::start(served).await?);
             core.with(|server| server.access(access))?;
             Ok(TestRegistry { core })
         }))
@@ -93,7 +107,7 @@ impl TestRegistry {
     /// Demands this login from now on, as Basic authentication or for its own tokens; without an argument it demands none.
     #[napi(catch_unwind)]
     pub fn demand(&self, login: Option<Demand>) -> napi::Result<()> {
-        let access = sync(login.unwrap_or_default().core())?;
+        let access = sync(login.unwrap_or_default().core(self.core.memory().vendor()))?;
         sync(self.core.with(|server| server.access(access)))
     }
 

@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { test } from 'node:test'
-import { Config, MemoryLedger, OciRegistry, Promoter, TestRegistry, packArtifact, pushArtifact } from 'tagwarden'
+import {
+  Config, MemoryLedger, MemoryRegistry, OciRegistry, Promoter, TestRegistry, packArtifact, pushArtifact,
+} from 'tagwarden'
 import { code, provenance } from './shop.mjs'
 
 /** A directory with one file, and the options that name its source. */
@@ -63,6 +65,38 @@ test('logins of the environment go to the registry that the caller or a tagwarde
   assert.equal(unclear.code, 'CONFIG_INVALID')
   assert.match(unclear.message, /set TAGWARDEN_REGISTRY to its host/)
   assert.doesNotMatch(inspect(unclear, { depth: null, showHidden: true }), /canary/)
+})
+
+for (const vendor of ['ghcr', 'ecr', 'quay', 'harbor', 'acr']) {
+  test(`a registry like ${vendor} demands a login and refuses an immutable tag in its own way`, async (t) => {
+    const server = await TestRegistry.start({ vendor, user: 'ci', password: 'hunter2' })
+    t.after(() => server.close())
+    const shop = server.repository('acme/shop')
+    server.memory.lag(0)
+    server.memory.createRepository(shop)
+    server.memory.pushImage(shop, '1.0', 1)
+    const registry = new OciRegistry({ credentials: { [server.host]: { user: 'ci', password: 'hunter2' } } })
+    assert.equal(await registry.resolve(shop, 'prod'), null)
+    assert.equal(server.requests().some(({ path }) => /^\/(token|v2\/auth|service\/token|oauth2\/token)\?/.test(path)), vendor !== 'ecr')
+
+    const promoter = new Promoter(registry, new MemoryLedger())
+    const [prod, provenanced] = [`${shop}:prod`, { provenance }]
+    await promoter.bootstrap(prod, { source: `${shop}:1.0`, provenance })
+    server.memory.pushImage(shop, '1.1', 2)
+    server.memory.immutableTags(['*'])
+    const error = await promoter.promote(prod, `${shop}:1.1`, provenanced).catch((error) => error)
+    const words = { ghcr: '409', ecr: '400 TAG_INVALID', quay: '409 TAG_IMMUTABLE', harbor: '412 PRECONDITION', acr: '405' }
+    assert.equal(error.code, 'MOVE_FAILED')
+    assert.ok(error.message.includes(words[vendor]), error.message)
+    server.memory.immutableTags(['*'], { excluding: ['prod'] })
+    assert.equal((await promoter.promote(prod, `${shop}:1.1`, provenanced)).result, 'committed')
+  })
+}
+
+test('an unknown vendor is an invalid value', async () => {
+  const invalid = { code: 'VALUE_INVALID', message: /"nexus" is none of ghcr, ecr, quay, harbor, acr/ }
+  assert.throws(() => new MemoryRegistry({ vendor: 'nexus' }), invalid)
+  assert.throws(() => TestRegistry.start({ vendor: 'nexus' }), invalid)
 })
 
 test('a directory is packed reproducibly, pushed under a version tag, and promoted', async (t) => {

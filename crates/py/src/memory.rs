@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use pyo3::prelude::*;
-use tagwarden_bind::testing::{Fault, PortCall, error_answer};
+use tagwarden_bind::testing::{Fault, PortCall, error_answer, memory};
 use tagwarden_testing::{Change, RandomFaults};
 
 use crate::args::{Number, Seconds, Text, duration, text};
@@ -140,6 +140,9 @@ fn parts(manifest: &Bound<'_, Manifest>) -> Option<(Vec<u8>, String)> {
 ///
 /// Its port is the five methods of ``Registry``. The other methods bypass the port, as a foreign writer does: they are
 /// not listed in ``calls``, and no fault applies to them.
+///
+/// ``vendor`` is ``ghcr``, ``ecr``, ``quay``, ``harbor`` or ``acr``: it then answers as that registry does, and reads of
+/// GHCR and ACR lag by 2 s and 1 s. InvalidValueError VALUE_INVALID for another name.
 #[pyclass(frozen, subclass, extends = NativeRegistry, module = "tagwarden")]
 pub(crate) struct MemoryRegistry(tagwarden_testing::MemoryRegistry);
 
@@ -152,8 +155,24 @@ impl MemoryRegistry {
 #[pymethods]
 impl MemoryRegistry {
     #[new]
-    fn new() -> PyClassInitializer<MemoryRegistry> {
-        MemoryRegistry::over(tagwarden_testing::MemoryRegistry::new())
+    #[pyo3(signature = (vendor = None))]
+    fn new(vendor: Option<Text>) -> Raises<PyClassInitializer<MemoryRegistry>> {
+        Ok(MemoryRegistry::over(memory(text(vendor).as_deref())?))
+    }
+
+    /// Creates an empty repository. The vendor ``ecr`` refuses a push to one that does not exist.
+    fn create_repository(&self, repository: Repository) -> Raises<()> {
+        self.act(|core| core.create_repository(&repository.0))
+    }
+
+    /// From now on a tag that fits a pattern of ``matching`` and none of ``excluding`` is immutable once it exists.
+    ///
+    /// A ``*`` in a pattern stands for any characters. A put to such a tag is refused in the vendor's words. A second
+    /// call replaces the first.
+    #[pyo3(signature = (matching, *, excluding = None))]
+    fn immutable_tags(&self, matching: List<Text>, excluding: Option<List<Text>>) -> Raises<()> {
+        let (matching, excluding) = (matching.texts(), excluding.unwrap_or_default().texts());
+        self.act(|core| core.immutable_tags(matching, excluding))
     }
 
     /// Points a tag at a manifest.

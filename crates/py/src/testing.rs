@@ -8,7 +8,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyAny, PyTuple};
 use tagwarden::{Error, ErrorKind};
-use tagwarden_bind::testing::{Fault, PartStore, RegistryUnderTest, Server, access};
+use tagwarden_bind::testing::{Fault, PartStore, RegistryUnderTest, Server, access, memory};
 use tagwarden_testing::conformance::ledger::LedgerHarness;
 use tagwarden_testing::{RegistryServer, conformance};
 
@@ -23,6 +23,8 @@ use crate::value::Repository;
 
 /// A registry server on loopback, in this process. It starts when it is created, and stops with ``close`` or at the end
 /// of ``with``.
+///
+/// ``vendor`` is that of ``MemoryRegistry``.
 ///
 /// >>> from tagwarden.testing import TestRegistry
 /// >>> with TestRegistry() as registry:
@@ -49,8 +51,10 @@ impl TestRegistry {
     const __test__: bool = false;
 
     #[new]
-    fn new(py: Python<'_>) -> Raises<TestRegistry> {
-        let server = Arc::new(block(py, Server::start())?);
+    #[pyo3(signature = (vendor = None))]
+    fn new(py: Python<'_>, vendor: Option<Text>) -> Raises<TestRegistry> {
+        let served = memory(text(vendor).as_deref())?;
+        let server = Arc::new(block(py, Server::start(served))?);
         let memory = Py::new(py, MemoryRegistry::over(server.memory().clone()))?;
         Ok(TestRegistry { server, memory, home: Home::here() })
     }
@@ -74,10 +78,10 @@ impl TestRegistry {
 
     /// Demands this user and password from now on, as Basic authentication or for a token; None demands nothing.
     ///
-    /// ValueError for credentials without a user and a password; InvalidValueError VALUE_INVALID for a ``token``
-    /// without credentials.
-    #[pyo3(signature = (credentials, *, token = false))]
-    fn demand(&self, credentials: Option<Credentials>, token: bool) -> Raises<()> {
+    /// Without ``token`` it is as the vendor does, and Basic without a vendor. ValueError for credentials without a user
+    /// and a password; InvalidValueError VALUE_INVALID for a ``token`` without credentials.
+    #[pyo3(signature = (credentials, *, token = None))]
+    fn demand(&self, credentials: Option<Credentials>, token: Option<bool>) -> Raises<()> {
         let (user, password) = match credentials {
             Some(Credentials { user: Some(user), password: Some(password), .. }) => (Some(user), Some(password)),
             None => (None, None),
@@ -86,7 +90,7 @@ impl TestRegistry {
                 return Err(PyValueError::new_err(why).into());
             }
         };
-        let access = access(user, password, token)?;
+        let access = access(user, password, token, self.server.memory().vendor())?;
         self.with(|server| server.access(access))
     }
 

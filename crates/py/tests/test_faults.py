@@ -56,6 +56,43 @@ def test_every_code_has_a_class_and_can_be_pickled() -> None:
     assert issubclass(InvalidValueError, ValueError)
 
 
+@pytest.mark.parametrize(
+    ("vendor", "words"),
+    [
+        ("ghcr", "409 TAG_IMMUTABLE"),
+        ("ecr", "400 TAG_INVALID"),
+        ("quay", "409 TAG_IMMUTABLE"),
+        ("harbor", "412 PRECONDITION"),
+        ("acr", "405 REGISTRY_DISALLOWED_OPERATION"),
+    ],
+)
+def test_registry_like_a_vendor_demands_a_login_and_refuses_in_its_own_way(vendor: str, words: str) -> None:
+    login = Credentials("ci", "canary")
+    with TestRegistry(vendor) as server:
+        shop, memory = server.repository("acme/shop"), server.memory
+        memory.lag(0)
+        memory.create_repository(shop)
+        memory.push_image(shop, "1.0", 1)
+        memory.push_image(shop, "1.1", 2)
+        server.demand(login)
+        registry = OciRegistry(credentials={server.host: login})
+        promoter = Promoter(registry, MemoryLedger())
+        promoter.bootstrap(f"{shop}:prod", f"{shop}:1.0", provenance=ADA)
+        tokens = ("/token", "/v2/auth?", "/service/token", "/oauth2/token")
+        assert any(request["path"].startswith(tokens) for request in server.requests()) == (vendor != "ecr")
+        memory.immutable_tags(["*"])
+        with pytest.raises(MoveError, match=words):
+            promoter.promote(f"{shop}:prod", f"{shop}:1.1", provenance=ADA)
+        memory.immutable_tags(["*"], excluding=["prod"])
+        assert promoter.promote(f"{shop}:prod", f"{shop}:1.1", provenance=ADA).result == "committed"
+
+
+def test_unknown_vendor_is_an_invalid_value() -> None:
+    for open_one in (MemoryRegistry, TestRegistry):
+        with pytest.raises(InvalidValueError, match="is none of ghcr, ecr, quay, harbor, acr"):
+            open_one("nexus")
+
+
 def test_lost_answer_is_resolved_and_unknown_result_says_recover(world: World) -> None:
     world.registry.script([InjectedFault.after()], tag="prod")
     assert world.promote().result == "committed"

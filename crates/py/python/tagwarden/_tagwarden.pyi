@@ -2811,8 +2811,11 @@ class MemoryRegistry(NativeRegistry):
 
     Its port is the five methods of ``Registry``. The other methods bypass the port, as a foreign writer does: they are
     not listed in ``calls``, and no fault applies to them.
+
+    ``vendor`` is ``ghcr``, ``ecr``, ``quay``, ``harbor`` or ``acr``: it then answers as that registry does, and reads of
+    GHCR and ACR lag by 2 s and 1 s. InvalidValueError VALUE_INVALID for another name.
     """
-    def __new__(cls, /) -> MemoryRegistry: ...
+    def __new__(cls, /, vendor: str | None = None) -> MemoryRegistry: ...
     def calls(self, /) -> list[dict[str, Any]]:
         """
         Every call of the port so far: ``call`` and its arguments.
@@ -2843,6 +2846,10 @@ class MemoryRegistry(NativeRegistry):
     def clear_calls(self, /) -> None:
         """
         Forgets the calls so far.
+        """
+    def create_repository(self, /, repository: str | Repository) -> None:
+        """
+        Creates an empty repository. The vendor ``ecr`` refuses a push to one that does not exist.
         """
     def delete_blob(self, /, repository: str | Repository, digest: str | Digest) -> bool:
         """
@@ -2879,6 +2886,13 @@ class MemoryRegistry(NativeRegistry):
     def holds(self, /, repository: str | Repository, digest: str | Digest) -> bool:
         """
         True if the repository has the manifest.
+        """
+    def immutable_tags(self, /, matching: Iterable[str], *, excluding: Iterable[str] | None = None) -> None:
+        """
+        From now on a tag that fits a pattern of ``matching`` and none of ``excluding`` is immutable once it exists.
+
+        A ``*`` in a pattern stands for any characters. A put to such a tag is refused in the vendor's words. A second
+        call replaces the first.
         """
     def lag(self, /, window: float | timedelta) -> None:
         """
@@ -5256,6 +5270,8 @@ class TestRegistry:
     A registry server on loopback, in this process. It starts when it is created, and stops with ``close`` or at the end
     of ``with``.
 
+    ``vendor`` is that of ``MemoryRegistry``.
+
     >>> from tagwarden.testing import TestRegistry
     >>> with TestRegistry() as registry:
     ...     digest = registry.memory.push_image(registry.repository("acme/shop"), "1.0", 1).digest
@@ -5267,7 +5283,7 @@ class TestRegistry:
     """
     def __enter__(self, /) -> TestRegistry: ...
     def __exit__(self, /, *_exception: object) -> None: ...
-    def __new__(cls, /) -> TestRegistry: ...
+    def __new__(cls, /, vendor: str | None = None) -> TestRegistry: ...
     def calm(self, /) -> None:
         """
         Drops the scripted faults that no request has met.
@@ -5280,12 +5296,12 @@ class TestRegistry:
         """
         Stops it and frees the port. Safe to repeat.
         """
-    def demand(self, /, credentials: Credentials | None, *, token: bool = False) -> None:
+    def demand(self, /, credentials: Credentials | None, *, token: bool | None = None) -> None:
         """
         Demands this user and password from now on, as Basic authentication or for a token; None demands nothing.
 
-        ValueError for credentials without a user and a password; InvalidValueError VALUE_INVALID for a ``token``
-        without credentials.
+        Without ``token`` it is as the vendor does, and Basic without a vendor. ValueError for credentials without a user
+        and a password; InvalidValueError VALUE_INVALID for a ``token`` without credentials.
         """
     def end_tokens(self, /) -> None:
         """
