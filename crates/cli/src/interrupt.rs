@@ -1,4 +1,4 @@
-//! Ctrl-C while a move runs: the first waits until the move is closed, the second exits at once (I9).
+//! Ctrl-C while a move runs: the first waits until the move is closed, the second exits at once (I9). It ends a server.
 
 use std::future::Future;
 use std::pin::pin;
@@ -30,6 +30,12 @@ pub(crate) async fn until_closed<T>(channel: &Channel, moving: impl Future<Outpu
             Err(Error::new(ErrorKind::MoveIndeterminate, message).with_context("channel", channel))
         }
     }
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+pub(crate) async fn until_interrupted() -> Result<()> {
+    Signals::new()?.next().await;
+    Ok(())
 }
 
 #[cfg(unix)]

@@ -109,11 +109,12 @@ fn cli_reference_lists_every_command_and_flag() {
     let indented = |line: &&str| line.starts_with("  ") && !line.starts_with("   ") && !line.starts_with("  -");
     let commands: Vec<&str> =
         commands.lines().filter(indented).map(|line| line.split_whitespace().next().unwrap()).collect();
-    assert_eq!(commands.len(), 27, "{commands:?}");
+    assert_eq!(commands.len(), 28, "{commands:?}");
     for command in commands.into_iter().filter(|command| *command != "help") {
         assert!(docs.contains(&format!("`{command}")) || docs.contains(&format!("tagwarden {command}")), "{command}");
         let help = match command {
             "artifact" => world.does(&["artifact", "push", "--help"], 0).out,
+            "dev" => world.does(&["dev", "registry", "--help"], 0).out,
             "config" => world.does(&["config", "validate", "--help"], 0).out,
             "ledger" => ["init", "migrate", "export", "import"]
                 .map(|verb| {

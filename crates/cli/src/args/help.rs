@@ -132,3 +132,12 @@ Examples (the first one in a git repository):
     --source https://github.com/acme/shop \\
     --revision main@sha1:0123456789abcdef0123456789abcdef01234567 \\
     --created 2026-11-23T06:00:00Z";
+
+pub(super) const DEV_REGISTRY: &str = "\
+It answers plain HTTP on 127.0.0.1 alone, and prints its address and how to push to it. docs/guides/registries.md says in \
+what each vendor's registry is imitated, and from which source. None was compared with the vendor's own.
+
+Examples:
+  tagwarden dev registry --vendor ghcr --port 5000
+  tagwarden dev registry --vendor ecr --login --repository acme/shop \\
+    --immutable '*' --excluding prod";

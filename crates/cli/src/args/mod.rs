@@ -3,6 +3,7 @@
 mod artifact;
 mod block;
 mod config;
+mod dev;
 mod diff;
 mod help;
 mod hold;
@@ -15,6 +16,7 @@ mod shared;
 pub(crate) use artifact::{ArtifactArgs, ArtifactCommand, PushArgs};
 pub(crate) use block::{BlockArgs, UnblockArgs};
 pub(crate) use config::{ConfigArgs, ConfigCommand, DraftArgs, ValidateArgs};
+pub(crate) use dev::{DevArgs, DevCommand, DevRegistryArgs};
 pub(crate) use diff::DiffArgs;
 pub(crate) use hold::{HoldArgs, HoldsArgs, ReachArgs, UnholdArgs};
 pub(crate) use ledger::{ExportArgs, ImportArgs, InitArgs, LedgerArgs, LedgerCommand, MigrateArgs};
@@ -116,6 +118,8 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Make a ledger, migrate it to another place, back it up.
     Ledger(LedgerArgs),
+    /// Tools to try tagwarden out and to test with.
+    Dev(DevArgs),
     /// Print a completion script for a shell.
     #[command(after_help = "Example:\n  tagwarden completions bash > /etc/bash_completion.d/tagwarden")]
     Completions(CompletionsArgs),

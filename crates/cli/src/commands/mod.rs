@@ -3,6 +3,7 @@
 mod artifact;
 mod block;
 mod config;
+mod dev;
 mod diff;
 mod hold;
 mod ledger;
@@ -14,7 +15,7 @@ mod shell;
 
 use tagwarden::{Error, ErrorKind, Result};
 
-use crate::args::{ArtifactCommand, Cli, Command, ConfigCommand, LedgerCommand};
+use crate::args::{ArtifactCommand, Cli, Command, ConfigCommand, DevCommand, LedgerCommand};
 use crate::connect::Setup;
 use crate::render::{Answer, Style};
 use crate::{demo, names};
@@ -27,6 +28,9 @@ pub(crate) async fn run(cli: Cli, style: Style) -> Result<Answer> {
     let command = match cli.command {
         Command::Completions(args) => return shell::completions(&args),
         Command::Demo(args) => return demo::run(args, &cli.global, style).await,
+        Command::Dev(args) => match args.command {
+            DevCommand::Registry(args) => return dev::registry(args, &cli.global).await,
+        },
         Command::Init(_) => return config::init(&cli.global),
         Command::Config(args) => match args.command {
             ConfigCommand::Validate(args) => return config::validate(&args, style),
@@ -71,7 +75,7 @@ async fn with_ledger(setup: &Setup, command: Command, style: Style) -> Result<An
             LedgerCommand::Export(args) => ledger::export(setup, &args, style).await,
             LedgerCommand::Import(args) => ledger::import(setup, &args, style).await,
         },
-        Command::Completions(_) | Command::Demo(_) | Command::Init(_) | Command::Config(_) => {
+        Command::Completions(_) | Command::Demo(_) | Command::Dev(_) | Command::Init(_) | Command::Config(_) => {
             Err(Error::new(ErrorKind::InternalFault, "a command was asked for twice"))
         }
     }
