@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use serde_json::json;
 use tagwarden::drift::Drift;
 use tagwarden::ledger::MemoryLedger;
@@ -16,7 +17,7 @@ use tagwarden::{
     Channel, Digest, Error, ErrorKind, MoveOptions, Operation, Promoter, Provenance, Receipt, ReleaseExpression,
     Repository, Tag, Times,
 };
-use tagwarden_testing::{ErrorAnswer, Login, MemoryRegistry, RegistryServer, TestImage, Vendor};
+use tagwarden_testing::{Call, ErrorAnswer, Login, MemoryRegistry, ReadFault, RegistryServer, TestImage, Vendor};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// The lag of a preset that lags: shorter than the settle time of the promoter.
@@ -185,7 +186,7 @@ async fn reads_that_lag_on_ghcr_are_no_drift() {
 
 #[tokio::test]
 async fn immutable_channel_is_refused_in_the_vendors_words_and_an_excluded_one_is_moved() {
-    for (vendor, words) in [
+    let cases = [
         (Vendor::Ghcr, "409 TAG_IMMUTABLE: the tag is immutable"),
         (Vendor::Ecr, "400 TAG_INVALID: The image tag 'prod' already exists in the 'acme/shop' repository"),
         (Vendor::Quay, "409 TAG_IMMUTABLE: tag is immutable"),
@@ -194,8 +195,10 @@ async fn immutable_channel_is_refused_in_the_vendors_words_and_an_excluded_one_i
             "412 PRECONDITION: Failed to process request due to 'acme/shop:prod' configured as immutable.",
         ),
         (Vendor::Acr, "405 REGISTRY_DISALLOWED_OPERATION: The operation is disallowed on this registry"),
-    ] {
+    ];
+    join_all(cases.map(|(vendor, words)| async move {
         let shop = Shop::bootstrapped(vendor).await;
+        // A pin that is not seen yet would be put again: that is the next test.
         shop.memory().lag(Duration::ZERO);
         shop.memory().immutable_tags(["*"], []);
         let error = shop.promote(1).await.unwrap_err();
@@ -208,7 +211,26 @@ async fn immutable_channel_is_refused_in_the_vendors_words_and_an_excluded_one_i
         for number in [1, 2, 1] {
             assert_eq!(shop.promote(number).await.unwrap().digest, shop.releases[number], "{vendor}");
         }
-    }
+    }))
+    .await;
+}
+
+/// A pin that a lagging read does not show is put again, and a locked one refuses that.
+#[tokio::test]
+async fn locked_pin_that_acr_does_not_show_yet_fails_one_promotion() {
+    let shop = Shop::bootstrapped(Vendor::Acr).await;
+    shop.memory().lag(Duration::ZERO);
+    shop.promote(1).await.unwrap();
+    shop.memory().immutable_tags(["tw-pin.*"], []);
+    let pins = |call: &Call| call.to_string().contains(":tw-pin.");
+    shop.memory().script_reads_when(pins, vec![ReadFault::Past(99); 100]);
+    let error = shop.promote(2).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::MoveFailed, "{error}");
+    assert!(error.to_string().contains("could not be pinned"), "{error}");
+    assert!(error.to_string().contains("405 REGISTRY_DISALLOWED_OPERATION"), "{error}");
+    assert_eq!(shop.at(), Some(shop.releases[1]));
+    shop.memory().calm();
+    assert_eq!(shop.promote(2).await.unwrap().digest, shop.releases[2]);
 }
 
 #[tokio::test]

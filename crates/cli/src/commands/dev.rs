@@ -45,10 +45,8 @@ pub(super) async fn registry(args: DevRegistryArgs, global: &Global) -> Result<A
         .stop()
         .await
         .map_err(|e| Error::new(ErrorKind::InternalFault, format!("the registry on {host} did not end well: {e}")))?;
-    let answer = Answer::done(
-        &json!({ "address": host, "requests": requests }),
-        format!("Ended after {requests} requests."),
-    )?;
+    let answer =
+        Answer::done(&json!({ "address": host, "requests": requests }), format!("Ended after {requests} requests."))?;
     match args.vendor {
         Some(vendor) => answer.with("vendor", &vendor.name()),
         None => Ok(answer),
