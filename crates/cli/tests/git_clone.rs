@@ -57,6 +57,9 @@ fn log<'v>(verdict: &'v Value, channel: &str) -> &'v Value {
     verdict["logs"].as_array().unwrap().iter().find(|log| log["channel"] == channel).unwrap()
 }
 
+/// Changes the clone, whose directory is the first argument.
+type Edit<'a> = &'a dyn Fn(&Path, &Path);
+
 #[test]
 fn files_of_a_clone_are_the_logs_that_verify_reads() {
     let world = World::new();
@@ -121,7 +124,7 @@ fn command_of_the_guide_for_auditors_shows_every_edit_of_a_protected_branch() {
     assert_eq!(deleted(&begin), Vec::<String>::new());
     let tip = git(&begin, &["rev-parse", "HEAD"]);
 
-    let edits: [(&str, &dyn Fn(&Path, &Path)); 4] = [
+    let edits: [(&str, Edit<'_>); 4] = [
         ("a line that was edited", &|_, log| {
             let text = std::fs::read_to_string(log).unwrap();
             std::fs::write(log, text.replacen("\"ada\"", "\"eve\"", 1)).unwrap();
