@@ -36,6 +36,25 @@ impl World {
         String::from_utf8_lossy(&run.stdout).trim().to_owned()
     }
 
+    /// Lays a log of `count` entries into the branch without the ledger, which would take a push for each.
+    fn lay(&self, channel: &Channel, count: u64) -> Vec<Bytes> {
+        let mut log: Vec<Bytes> = Vec::new();
+        for seq in 0..count {
+            let parent = log.last().map(|before| EncodedEntry::of(before.clone()).leaf());
+            log.push(entry(channel, seq, parent, "ada").bytes().clone());
+        }
+        let mut input = b"commit refs/heads/tagwarden\ncommitter ada <ada@x.invalid> 1 +0000\ndata 0\n".to_vec();
+        for (file, first) in log.chunks(100).zip((0..).step_by(100)) {
+            let text = view::text(file);
+            let path = layout::LogDir::of(channel).path();
+            let head = format!("M 100644 inline {path}/{first:012}.jsonl\ndata {}\n", text.len());
+            input.extend_from_slice(&[head.as_bytes(), &text, b"\n"].concat());
+        }
+        let imported = command::Git::outside(&self.server(), Duration::from_secs(60)).args(["fast-import", "--quiet"]);
+        assert!(imported.input(input).run().unwrap().is_ok());
+        log
+    }
+
     fn hook(&self, name: &str, script: &str) {
         let hook = self.server().join("hooks").join(name);
         std::fs::create_dir_all(hook.parent().unwrap()).unwrap();
@@ -130,18 +149,19 @@ async fn branch_has_one_commit_for_each_entry_and_files_that_are_the_log() {
 #[tokio::test]
 async fn log_of_several_files_is_read_whole_by_a_machine_without_a_cache() {
     let world = World::new();
-    let log = fill(&world.writer("one").await, &channel(), 0, 205).await;
+    let mut log = world.lay(&channel(), 199);
+    log.extend(fill(&world.writer("one").await, &channel(), 199, 202).await);
     for filter in ["false", "true"] {
         world.git(&["config", "uploadpack.allowFilter", filter]);
         let other = world.open(&format!("cold {filter}"), OpenMode::Read).await;
-        assert_eq!(other.size(&channel()).await.unwrap(), 205);
+        assert_eq!(other.size(&channel()).await.unwrap(), 202);
         assert_eq!(whole(&other, &channel()).await, log);
         assert_eq!(other.read(&channel(), 99, 2).await.unwrap(), log[99..101]);
         assert_eq!(other.channels().await.unwrap(), [channel()]);
     }
     let other = world.writer("two").await;
-    fill(&other, &channel(), 205, 206).await;
-    assert_eq!(world.writer("one").await.size(&channel()).await.unwrap(), 206);
+    fill(&other, &channel(), 202, 203).await;
+    assert_eq!(world.writer("one").await.size(&channel()).await.unwrap(), 203);
 }
 
 #[tokio::test]
