@@ -16,6 +16,11 @@ pub const PASSWORD: &str = "pw-of-ci";
 /// nothing but a test may trust either certificate.
 pub const CA_PEM: &str = include_str!("../data/tls/ca.pem");
 
+/// A certificate of [`CA_PEM`] for `localhost` and 127.0.0.1.
+pub(crate) const SERVER_PEM: &str = include_str!("../data/tls/server.pem");
+/// The private key of [`SERVER_PEM`].
+pub(crate) const SERVER_KEY_PEM: &str = include_str!("../data/tls/server.key");
+
 const HTPASSWD: &str = "ci:$2y$05$abcdefghijklmnopqrstuuTeiDDVIrhuVee8E83J1XskIn0Hh3KDq\n";
 
 /// Access control of the registry.
@@ -129,8 +134,8 @@ fn configuration(directory: &Path, port: u16, access: Access, transport: Transpo
     );
     if transport == Transport::Tls {
         let (certificate, key) = (directory.join("server.pem"), directory.join("server.key"));
-        std::fs::write(&certificate, include_str!("../data/tls/server.pem")).expect("a certificate");
-        std::fs::write(&key, include_str!("../data/tls/server.key")).expect("a key");
+        std::fs::write(&certificate, SERVER_PEM).expect("a certificate");
+        std::fs::write(&key, SERVER_KEY_PEM).expect("a key");
         text += &format!("  tls:\n    certificate: {}\n    key: {}\n", certificate.display(), key.display());
     }
     if access == Access::Htpasswd {

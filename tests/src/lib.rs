@@ -1,6 +1,7 @@
 //! Cross-crate tests of tagwarden. The tests are in `tests/`; this library has the code that they share.
 
 pub mod azurite;
+pub mod connect;
 pub mod docker_registry;
 mod engine;
 pub mod gcs;

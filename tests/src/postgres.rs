@@ -61,7 +61,7 @@ impl Postgres {
         initdb.args(arguments).arg(format!("--pwfile={}", password.display())).arg("-D").arg(&data);
         let output = initdb.output().expect("initdb");
         assert!(output.status.success(), "initdb: {}", text(&output));
-        for name in ["server.pem", "server.key"] {
+        for name in ["server.pem", "server.key", "own.pem", "own.key"] {
             let bytes = std::fs::read(crate::file("data/tls").join(name)).expect("a certificate and its key");
             let file = data.join(name);
             std::fs::write(&file, bytes).expect("a copy");

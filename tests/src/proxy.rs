@@ -5,6 +5,9 @@ mod http;
 mod tcp;
 #[cfg(test)]
 mod tests;
+mod tls;
+
+pub use self::tls::{CLIENT_KEY_PEM, CLIENT_PEM, OWN_PEM, Tls};
 
 use std::collections::HashMap;
 use std::fmt;
@@ -70,6 +73,9 @@ enum Speaks {
     Anything,
 }
 
+/// The TLS of a proxy's clients; none for plain connections.
+type Secure = Option<Arc<rustls::ServerConfig>>;
+
 /// True if a fault applies to these bytes: the request line and headers of HTTP, else the bytes from the client.
 type When = Box<dyn Fn(&[u8]) -> bool + Send>;
 
@@ -101,16 +107,21 @@ pub struct Proxy {
 impl Proxy {
     /// Starts a proxy for HTTP/1.1 requests to `upstream` (`host:port`).
     pub fn http(upstream: impl Into<String>) -> Proxy {
-        Proxy::start(upstream.into(), Speaks::Http)
+        Proxy::start(upstream.into(), Speaks::Http, None)
+    }
+
+    /// Starts a proxy for HTTP/1.1 requests over TLS to `upstream` (`host:port`), which gets them over plain HTTP.
+    pub fn https(upstream: impl Into<String>, tls: Tls) -> Proxy {
+        Proxy::start(upstream.into(), Speaks::Http, Some(tls.config()))
     }
 
     /// Starts a proxy for any protocol in which the server only answers, such as PostgreSQL's. The bytes are not
     /// parsed.
     pub fn tcp(upstream: impl Into<String>) -> Proxy {
-        Proxy::start(upstream.into(), Speaks::Anything)
+        Proxy::start(upstream.into(), Speaks::Anything, None)
     }
 
-    fn start(upstream: String, speaks: Speaks) -> Proxy {
+    fn start(upstream: String, speaks: Speaks, secure: Secure) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("its port").port();
         let weather = Weather { script: Vec::new(), chance: None, strips: false, done: Done::default() };
@@ -131,12 +142,13 @@ impl Proxy {
                 let number = server.next.fetch_add(1, Ordering::SeqCst);
                 let held = client.try_clone().expect("a second handle");
                 server.open.lock().unwrap().insert(number, held);
-                let shared = Arc::clone(&server);
+                let (shared, secure) = (Arc::clone(&server), secure.clone());
                 std::thread::spawn(move || {
                     client.set_nodelay(true).ok();
-                    match speaks {
-                        Speaks::Http => http::serve(&shared, client),
-                        Speaks::Anything => tcp::serve(&shared, client),
+                    match (speaks, secure) {
+                        (Speaks::Http, Some(config)) => http::serve(&shared, tls::accept(config, client)),
+                        (Speaks::Http, None) => http::serve(&shared, client),
+                        (Speaks::Anything, _) => tcp::serve(&shared, client),
                     }
                     // The client's connection is closed only when the last handle is gone, so shut it down here.
                     if let Some(held) = shared.open.lock().unwrap().remove(&number) {

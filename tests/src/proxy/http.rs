@@ -13,14 +13,14 @@ pub(super) struct Message {
 }
 
 /// Serves the requests of one client. Each request uses its own connection to the server.
-pub(super) fn serve(shared: &Shared, mut client: TcpStream) {
-    let Ok(reader) = client.try_clone() else { return };
-    let mut reader = BufReader::new(reader);
+pub(super) fn serve(shared: &Shared, client: impl Read + Write) {
+    let mut client = BufReader::new(client);
     // On every error the client's connection is closed.
-    while let Ok(Some(request)) = read(&mut reader, Body::OfRequest) {
-        match answer(shared, request) {
-            Ok(Some(answer)) if client.write_all(&answer.head).is_ok() && client.write_all(&answer.body).is_ok() => {}
-            _ => return,
+    while let Ok(Some(request)) = read(&mut client, Body::OfRequest) {
+        let Ok(Some(answer)) = answer(shared, request) else { return };
+        let to = client.get_mut();
+        if to.write_all(&answer.head).and_then(|()| to.write_all(&answer.body)).and_then(|()| to.flush()).is_err() {
+            return;
         }
     }
 }
