@@ -1787,9 +1787,19 @@ export interface OciOptions {
    * `DOCKER_AUTH_CONFIG`.
    */
   dockerConfig?: string
-  /** Roots to trust besides the platform's own: the text of a PEM file. */
+  /**
+   * Roots to trust besides the platform's own: the text of a PEM file. A server certificate that is itself in it is
+   * accepted, too.
+   */
   caPem?: string
-  /** By `host[:port]`. By default HTTP for loopback and HTTPS for all others. */
+  /** The same, from a file. */
+  caFile?: string
+  /**
+   * The directory that has, in `HOST[:PORT]/`, the certificates of each registry: roots in `*.crt`, a client certificate
+   * in `*.cert` and its key in `*.key`. By default those of podman and docker.
+   */
+  certsDir?: string
+  /** By `host[:port]`. By default HTTP for loopback hosts without a certificate of theirs, and HTTPS for all others. */
   schemes?: Record<string, Scheme>
   /** Token servers that registries may name though they are on another site, `host[:port]`. */
   tokenServers?: Many<string>
@@ -1803,10 +1813,11 @@ export interface OciOptions {
   totalTimeoutMs?: Millis
   /** 300,000 by default. */
   uploadTimeoutMs?: Millis
-  /** How often a read is tried again. 5 by default. */
-  retries?: number
-  /** The longest `Retry-After` to wait for. 10,000 by default. */
-  maxRetryAfterMs?: Millis
+  /**
+   * How long a request is tried again after a 5xx, a 429 (as `Retry-After` says), a lost connection or a cut body; 0
+   * means one attempt. By default the time of the call, which a longer time extends; a put is never extended.
+   */
+  retryForMs?: Millis
 }
 
 /** The reaction of a move to another move that comes first. */
@@ -2260,6 +2271,16 @@ export interface RegistryConfig {
   passwordEnv?: string
   /** The token servers that it may name though they are on another site; absent if the file does not say. */
   tokenServers?: List<string>
+  /** The file of certificates to trust; none if the file does not say. */
+  caFile?: string
+  /** The file of the client certificate; none if the file does not say. */
+  clientCert?: string
+  /** The file of the client certificate's key; none if the file does not say. */
+  clientKey?: string
+  /** How long a failed request is tried again, in milliseconds; none if the file does not say. */
+  retryForMs?: Count
+  /** True for TLS, false for plain HTTP; none if the file does not say. */
+  tls?: boolean
 }
 
 /** A registry under test, prepared for the requirements. */

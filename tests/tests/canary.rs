@@ -48,7 +48,9 @@ impl ProgressObserver for Shown {
 async fn live(server: &RegistryServer, options: OciOptions, shown: &Shown) -> usize {
     let ms = Duration::from_millis;
     let times = Times::new(ms(1_500), ms(200), ms(200), ms(150)).unwrap().with_settle(ms(200)).unwrap();
-    let registry = OciRegistry::new(options.clone().retries(1).total_timeout(Duration::from_secs(2))).unwrap();
+    let registry =
+        OciRegistry::new(options.clone().retry_for(Duration::from_millis(100)).total_timeout(Duration::from_secs(2)))
+            .unwrap();
     let dir = tempfile::tempdir().unwrap();
     let ledger: Arc<dyn Ledger> = Arc::new(FileLedger::open(dir.path()).unwrap());
     let promoter = Promoter::builder()

@@ -129,7 +129,7 @@ async fn tag_moves_over_tls_with_a_private_root() {
     let registry = OciRegistry::new(secure.clone().ca_pem(CA_PEM)).unwrap();
     moves_a_tag(&registry, &repository(&server)).await;
 
-    let untrusting = OciRegistry::new(secure.retries(0)).unwrap();
+    let untrusting = OciRegistry::new(secure.retry_for(Duration::ZERO)).unwrap();
     let error = untrusting.resolve(&repository(&server), &tag("prod")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::RegistryUnavailable);
     assert!(error.to_string().contains("invalid peer certificate: UnknownIssuer"), "{error}");

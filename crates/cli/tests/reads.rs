@@ -74,7 +74,8 @@ fn json_at_once(world: &World, args: &[&str], exit: i32) -> Value {
 
 /// The digest that the library's own client reads of the tag, without retries.
 fn resolve(world: &World) -> tagwarden::Result<Option<tagwarden::Digest>> {
-    let registry = OciRegistry::new(OciOptions::new().lookup(CredentialSource::Nowhere).retries(0)).unwrap();
+    let registry =
+        OciRegistry::new(OciOptions::new().lookup(CredentialSource::Nowhere).retry_for(Duration::ZERO)).unwrap();
     world.block_on(registry.resolve(&world.server.repository("acme/shop"), &"prod".parse().unwrap()))
 }
 

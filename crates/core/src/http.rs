@@ -1,12 +1,15 @@
 //! The HTTP clients of this crate: its own TLS settings, no redirects and no hidden retries.
 
+mod proxy;
+
 use std::net::IpAddr;
 
 use reqwest::{Client, ClientBuilder};
 use rustls::ClientConfig;
 
+pub(crate) use self::proxy::Proxies;
 use crate::error::Result;
-use crate::tls::{self, Trust};
+use crate::tls::{self, Identity, Trust};
 
 /// The `User-Agent` of tagwarden.
 pub(crate) const USER_AGENT: &str = concat!("tagwarden/", env!("CARGO_PKG_VERSION"));
@@ -30,21 +33,26 @@ impl Clients {
                 .tls_backend_preconfigured(tls.clone());
             set(builder)
         };
-        Ok(Clients { near: builder().no_proxy().build()?, far: builder().build()? })
+        let far = Proxies::of_environment().set(builder()).build()?;
+        Ok(Clients { near: builder().no_proxy().build()?, far })
     }
 
     /// The client for a host.
     pub(crate) fn to(&self, host: Option<&str>) -> &Client {
-        let is_near = host.is_some_and(|host| is_loopback(host) || host.starts_with("169.254."));
-        if is_near { &self.near } else { &self.far }
+        if host.is_some_and(is_near) { &self.near } else { &self.far }
     }
 }
 
 /// The TLS configuration of an HTTP client.
-pub(crate) fn tls(trust: Trust) -> Result<ClientConfig> {
-    let mut tls = tls::config(trust)?;
+pub(crate) fn tls(trust: Trust, identity: Option<&Identity>) -> Result<ClientConfig> {
+    let mut tls = tls::config(trust, identity)?;
     tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(tls)
+}
+
+/// True for the hosts that are never reached through a proxy.
+fn is_near(host: &str) -> bool {
+    is_loopback(host) || host.starts_with("169.254.")
 }
 
 /// True for `localhost`, 127.0.0.0/8 and `::1`, with or without brackets.

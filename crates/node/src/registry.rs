@@ -167,9 +167,15 @@ options! {
         /// The only file with stored logins that is read. By default all that these tools write are read, and
         /// `DOCKER_AUTH_CONFIG`.
         pub docker_config: Option<String>,
-        /// Roots to trust besides the platform's own: the text of a PEM file.
+        /// Roots to trust besides the platform's own: the text of a PEM file. A server certificate that is itself in it is
+        /// accepted, too.
         pub ca_pem: Option<String>,
-        /// By `host[:port]`. By default HTTP for loopback and HTTPS for all others.
+        /// The same, from a file.
+        pub ca_file: Option<String>,
+        /// The directory that has, in `HOST[:PORT]/`, the certificates of each registry: roots in `*.crt`, a client certificate
+        /// in `*.cert` and its key in `*.key`. By default those of podman and docker.
+        pub certs_dir: Option<String>,
+        /// By `host[:port]`. By default HTTP for loopback hosts without a certificate of theirs, and HTTPS for all others.
         pub schemes: Option<HashMap<String, Scheme>>,
         /// Token servers that registries may name though they are on another site, `host[:port]`.
         pub token_servers: Option<Many<String>>,
@@ -183,10 +189,9 @@ options! {
         pub total_timeout_ms: Option<Millis>,
         /// 300,000 by default.
         pub upload_timeout_ms: Option<Millis>,
-        /// How often a read is tried again. 5 by default.
-        pub retries: Option<u32>,
-        /// The longest `Retry-After` to wait for. 10,000 by default.
-        pub max_retry_after_ms: Option<Millis>,
+        /// How long a request is tried again after a 5xx, a 429 (as `Retry-After` says), a lost connection or a cut body; 0
+        /// means one attempt. By default the time of the call, which a longer time extends; a put is never extended.
+        pub retry_for_ms: Option<Millis>,
     }
 }
 
@@ -208,13 +213,14 @@ impl OciOptions {
         options = set(options, self.login_registry, oci::OciOptions::login_registry);
         options = set(options, self.docker_config, oci::OciOptions::docker_config);
         options = set(options, self.ca_pem, oci::OciOptions::ca_pem);
+        options = set(options, self.ca_file, oci::OciOptions::ca_file);
+        options = set(options, self.certs_dir, oci::OciOptions::certs_dir);
         options = set(options, self.access.map(Into::into), oci::OciOptions::access);
         options = set(options, duration(self.connect_timeout_ms), oci::OciOptions::connect_timeout);
         options = set(options, duration(self.idle_timeout_ms), oci::OciOptions::idle_timeout);
         options = set(options, duration(self.total_timeout_ms), oci::OciOptions::total_timeout);
         options = set(options, duration(self.upload_timeout_ms), oci::OciOptions::upload_timeout);
-        options = set(options, self.retries, oci::OciOptions::retries);
-        Ok(set(options, duration(self.max_retry_after_ms), oci::OciOptions::max_retry_after))
+        Ok(set(options, duration(self.retry_for_ms), oci::OciOptions::retry_for))
     }
 }
 

@@ -122,7 +122,7 @@ test('a closed registry is unavailable and can be closed again', async () => {
   const server = await TestRegistry.start()
   await server.close()
   await server.close()
-  const registry = new OciRegistry({ retries: 0 })
+  const registry = new OciRegistry({ retryForMs: 0 })
   await assert.rejects(registry.resolve(`${server.host}/a`, 'b'), code('REGISTRY_UNAVAILABLE'))
   assert.throws(() => server.requests(), code('REGISTRY_UNAVAILABLE'))
 })

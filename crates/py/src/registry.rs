@@ -11,7 +11,7 @@ use tagwarden::registry::{self, oci};
 use tagwarden_bind::args;
 use tagwarden_bind::foreign::RegistryPort;
 
-use crate::args::{Number, Seconds, Text, duration, number, text};
+use crate::args::{Seconds, Text, duration, text};
 use crate::config::Config;
 use crate::error::Raises;
 use crate::foreign::{Backend, native, timeout};
@@ -215,8 +215,14 @@ impl Credentials {
 ///   by default: then such a login is CONFIG_INVALID when a registry asks for one.
 /// - ``docker_config``: the only file with stored logins to read. By default all that these tools write are read, and
 ///   ``DOCKER_AUTH_CONFIG``.
-/// - ``ca_pem``: roots to trust besides the platform's own, the text of a PEM file. None by default.
-/// - ``schemes``: by host, ``http`` or ``https``. By default HTTP for loopback and HTTPS for all others.
+/// - ``ca_pem``: roots to trust besides the platform's own, the text of a PEM file. None by default. A server certificate
+///   that is itself in it is accepted, too.
+/// - ``ca_file``: the same, from a file.
+/// - ``certs_dir``: the directory that has, in ``HOST[:PORT]/``, the certificates of each registry: roots in ``*.crt``, a
+///   client certificate in ``*.cert`` and its key in ``*.key``. By default the first of ``~/.config/containers/certs.d``,
+///   ``~/.config/docker/certs.d``, ``/etc/containers/certs.d`` and ``/etc/docker/certs.d`` that has the registry.
+/// - ``schemes``: by host, ``http`` or ``https``. By default HTTP for loopback hosts without a certificate of theirs (or
+///   ``ca_pem``, ``ca_file``), and HTTPS for all others.
 /// - ``token_servers``: hosts of token servers that registries may name though they are on another site. By default a
 ///   token server must be on the registry's own site.
 /// - ``access``: the access of tokens where nothing is moved: ``pull``, the default, or ``pull_push``, as moves and pushes
@@ -227,9 +233,10 @@ impl Credentials {
 /// - ``total_timeout``: the longest that a read may take, with token, retries and body; for a tag list, each page. 30 s
 ///   by default.
 /// - ``upload_timeout``: the longest that the upload of one blob may take. 300 s by default.
-/// - ``retries``: how often a read is tried again after a 5xx, a 429, a lost connection or a cut body. 5 by default. A
-///   put is tried again only if the registry certainly did not process it.
-/// - ``max_retry_after``: the longest ``Retry-After`` to wait for; a longer one is REGISTRY_BUSY. 10 s by default.
+/// - ``retry_for``: how long a request is tried again after a 5xx, a 429, a lost connection or a cut body, with a pause that
+///   grows to 2 s, or as long as ``Retry-After`` says; a wait that is longer than what is left is REGISTRY_BUSY. 0 means one
+///   attempt. By default the time of the call: ``total_timeout``, ``upload_timeout`` or that of a put. A longer time extends
+///   a read or an upload, never a put. A put is tried again only if the registry certainly did not process it.
 ///
 /// InvalidValueError CONFIG_INVALID for credentials that are a mixture and CA certificates that cannot be used;
 /// VALUE_INVALID for another invalid value. No error and no ``repr`` shows a credential.
@@ -241,8 +248,8 @@ impl OciRegistry {
     #[new]
     #[pyo3(signature = (
         *, credentials = None, config = None, lookup = None, login_registry = None, docker_config = None, ca_pem = None,
-        schemes = None, token_servers = None, access = None, connect_timeout = None, idle_timeout = None,
-        total_timeout = None, upload_timeout = None, retries = None, max_retry_after = None,
+        ca_file = None, certs_dir = None, schemes = None, token_servers = None, access = None, connect_timeout = None,
+        idle_timeout = None, total_timeout = None, upload_timeout = None, retry_for = None,
     ))]
     #[allow(clippy::too_many_arguments, reason = "each is an option")]
     fn new(
@@ -252,6 +259,8 @@ impl OciRegistry {
         login_registry: Option<Text>,
         docker_config: Option<Text>,
         ca_pem: Option<Text>,
+        ca_file: Option<Text>,
+        certs_dir: Option<Text>,
         schemes: Option<HashMap<String, Text>>,
         token_servers: Option<List<Text>>,
         access: Option<TokenScope>,
@@ -259,8 +268,7 @@ impl OciRegistry {
         idle_timeout: Option<Seconds>,
         total_timeout: Option<Seconds>,
         upload_timeout: Option<Seconds>,
-        retries: Option<Number>,
-        max_retry_after: Option<Seconds>,
+        retry_for: Option<Seconds>,
     ) -> Raises<PyClassInitializer<OciRegistry>> {
         let mut options = match config {
             Some(Config(config)) => config.oci_options()?,
@@ -282,6 +290,12 @@ impl OciRegistry {
         if let Some(Text(pem)) = ca_pem {
             options = options.ca_pem(pem);
         }
+        if let Some(Text(file)) = ca_file {
+            options = options.ca_file(file);
+        }
+        if let Some(Text(directory)) = certs_dir {
+            options = options.certs_dir(directory);
+        }
         for (host, scheme) in schemes.unwrap_or_default() {
             let scheme = match scheme.0.as_str() {
                 "http" => oci::Scheme::Http,
@@ -301,15 +315,12 @@ impl OciRegistry {
             ("idle_timeout", idle_timeout, oci::OciOptions::idle_timeout),
             ("total_timeout", total_timeout, oci::OciOptions::total_timeout),
             ("upload_timeout", upload_timeout, oci::OciOptions::upload_timeout),
-            ("max_retry_after", max_retry_after, oci::OciOptions::max_retry_after),
+            ("retry_for", retry_for, oci::OciOptions::retry_for),
         ];
         for (name, given, limited) in limits {
             if let Some(time) = duration(name, given)? {
                 options = limited(options, time);
             }
-        }
-        if let Some(retries) = number("retries", retries)? {
-            options = options.retries(retries);
         }
         let core = at_once(|| oci::OciRegistry::new(options))?;
         Ok(PyClassInitializer::from(NativeRegistry::over(core.clone())).add_subclass(OciRegistry(core)))

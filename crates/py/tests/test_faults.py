@@ -326,10 +326,10 @@ def test_process_exits_with_a_call_in_flight(tmp_path: Path) -> None:
 
 
 def test_test_registry_records_requests_until_they_are_cleared(test_registry: TestRegistry) -> None:
-    shop, oci = test_registry.repository("acme/shop"), OciRegistry(lookup="nowhere", retries=0)
+    shop, oci = test_registry.repository("acme/shop"), OciRegistry(lookup="nowhere", retry_for=0)
     test_registry.memory.push_image(shop, "1.0", 1)
     test_registry.demand(Credentials("ada", "secret"), token=True)
-    login = OciRegistry(credentials={test_registry.host: Credentials("ada", "secret")}, retries=0)
+    login = OciRegistry(credentials={test_registry.host: Credentials("ada", "secret")}, retry_for=0)
     assert login.resolve(shop, "1.0") is not None
     tokens = [request for request in test_registry.requests() if "token" in request["path"]]
     assert len(tokens) == 1 and login.resolve(shop, "1.0") is not None

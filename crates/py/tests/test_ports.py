@@ -222,7 +222,7 @@ def test_delegating_registry_meets_every_requirement(lag: float, test_registry: 
 
     counts = Counts(OciRegistry(lookup="nowhere"))
     # This one speaks TLS to a server without TLS.
-    broken = Counts(OciRegistry(lookup="nowhere", retries=0, schemes={test_registry.host: "https"}))
+    broken = Counts(OciRegistry(lookup="nowhere", retry_for=0, schemes={test_registry.host: "https"}))
     requirements = test_registry.repository("requirements")
     assert conformance.registry(counts, broken=broken, repository=requirements, store=store, lag=lag) == []
     assert counts.asked["put"] > 3

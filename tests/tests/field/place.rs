@@ -203,7 +203,7 @@ impl Server {
 
 /// A client that gives up soon, so that a scenario without answers takes no ten seconds.
 fn oci() -> OciRegistry {
-    OciRegistry::new(OciOptions::new().lookup(CredentialSource::Nowhere).retries(2)).unwrap()
+    OciRegistry::new(OciOptions::new().lookup(CredentialSource::Nowhere).retry_for(Duration::from_secs(1))).unwrap()
 }
 
 /// The options of a run of the pipeline.

@@ -183,3 +183,20 @@ async fn server_certificate_is_verified_and_traffic_is_encrypted() {
         assert!(text.contains("cannot connect: error performing TLS handshake: server does not support TLS"), "{text}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn server_certificate_that_is_the_given_root_is_accepted() {
+    let test = "server_certificate_that_is_the_given_root_is_accepted";
+    let settings = ["ssl=on", "ssl_cert_file=own.pem", "ssl_key_file=own.key"];
+    let Some(server) = Postgres::start(test, &settings) else { return };
+    let (url, _) = made(&server, "own").await;
+    let with = |root: &str| format!("{url}?sslrootcert={}", tagwarden_tests::file(root).display());
+    let ledger = PostgresLedger::open(&with("data/tls/own.pem"), OpenMode::Write).await.unwrap();
+    assert_eq!(ledger.size(&channel("own")).await.unwrap(), 0);
+    let (kind, text) = refusal(&with("data/tls/ca.pem"), OpenMode::Write).await;
+    assert_eq!(kind, ErrorKind::LedgerUnavailable);
+    assert!(
+        text.contains("invalid peer certificate: ") && text.ends_with("with sslrootcert=FILE in the URL"),
+        "{text}"
+    );
+}

@@ -3224,8 +3224,14 @@ class OciRegistry(NativeRegistry):
       by default: then such a login is CONFIG_INVALID when a registry asks for one.
     - ``docker_config``: the only file with stored logins to read. By default all that these tools write are read, and
       ``DOCKER_AUTH_CONFIG``.
-    - ``ca_pem``: roots to trust besides the platform's own, the text of a PEM file. None by default.
-    - ``schemes``: by host, ``http`` or ``https``. By default HTTP for loopback and HTTPS for all others.
+    - ``ca_pem``: roots to trust besides the platform's own, the text of a PEM file. None by default. A server certificate
+      that is itself in it is accepted, too.
+    - ``ca_file``: the same, from a file.
+    - ``certs_dir``: the directory that has, in ``HOST[:PORT]/``, the certificates of each registry: roots in ``*.crt``, a
+      client certificate in ``*.cert`` and its key in ``*.key``. By default the first of ``~/.config/containers/certs.d``,
+      ``~/.config/docker/certs.d``, ``/etc/containers/certs.d`` and ``/etc/docker/certs.d`` that has the registry.
+    - ``schemes``: by host, ``http`` or ``https``. By default HTTP for loopback hosts without a certificate of theirs (or
+      ``ca_pem``, ``ca_file``), and HTTPS for all others.
     - ``token_servers``: hosts of token servers that registries may name though they are on another site. By default a
       token server must be on the registry's own site.
     - ``access``: the access of tokens where nothing is moved: ``pull``, the default, or ``pull_push``, as moves and pushes
@@ -3236,9 +3242,10 @@ class OciRegistry(NativeRegistry):
     - ``total_timeout``: the longest that a read may take, with token, retries and body; for a tag list, each page. 30 s
       by default.
     - ``upload_timeout``: the longest that the upload of one blob may take. 300 s by default.
-    - ``retries``: how often a read is tried again after a 5xx, a 429, a lost connection or a cut body. 5 by default. A
-      put is tried again only if the registry certainly did not process it.
-    - ``max_retry_after``: the longest ``Retry-After`` to wait for; a longer one is REGISTRY_BUSY. 10 s by default.
+    - ``retry_for``: how long a request is tried again after a 5xx, a 429, a lost connection or a cut body, with a pause that
+      grows to 2 s, or as long as ``Retry-After`` says; a wait that is longer than what is left is REGISTRY_BUSY. 0 means one
+      attempt. By default the time of the call: ``total_timeout``, ``upload_timeout`` or that of a put. A longer time extends
+      a read or an upload, never a put. A put is tried again only if the registry certainly did not process it.
 
     InvalidValueError CONFIG_INVALID for credentials that are a mixture and CA certificates that cannot be used;
     VALUE_INVALID for another invalid value. No error and no ``repr`` shows a credential.
@@ -3253,6 +3260,8 @@ class OciRegistry(NativeRegistry):
         login_registry: str | None = None,
         docker_config: str | None = None,
         ca_pem: str | None = None,
+        ca_file: str | None = None,
+        certs_dir: str | None = None,
         schemes: dict[str, str] | None = None,
         token_servers: Iterable[str] | None = None,
         access: Literal["pull", "pull_push"] | None = None,
@@ -3260,8 +3269,7 @@ class OciRegistry(NativeRegistry):
         idle_timeout: float | timedelta | None = None,
         total_timeout: float | timedelta | None = None,
         upload_timeout: float | timedelta | None = None,
-        retries: int | None = None,
-        max_retry_after: float | timedelta | None = None,
+        retry_for: float | timedelta | None = None,
     ) -> OciRegistry: ...
 
 @final
@@ -4710,6 +4718,21 @@ class RegistryConfig:
         invalid.
         """
     @property
+    def ca_file(self, /) -> str | None:
+        """
+        The file of certificates to trust; none if the file does not say.
+        """
+    @property
+    def client_cert(self, /) -> str | None:
+        """
+        The file of the client certificate; none if the file does not say.
+        """
+    @property
+    def client_key(self, /) -> str | None:
+        """
+        The file of the client certificate's key; none if the file does not say.
+        """
+    @property
     def host(self, /) -> str:
         """
         Its `host[:port]`.
@@ -4720,9 +4743,19 @@ class RegistryConfig:
         The environment variable that has the password of its login; none if the file does not say.
         """
     @property
+    def retry_for_ms(self, /) -> int | None:
+        """
+        How long a failed request is tried again, in milliseconds; none if the file does not say.
+        """
+    @property
     def settle_ms(self, /) -> int | None:
         """
         How long it may answer an older value of a tag, in milliseconds; none if the file does not say.
+        """
+    @property
+    def tls(self, /) -> bool | None:
+        """
+        True for TLS, false for plain HTTP; none if the file does not say.
         """
     def to_dict(self, /) -> dict[str, Any]:
         """

@@ -23,7 +23,7 @@ const IDLE_CONNECTION: Duration = Duration::from_secs(15);
 
 /// The store that `url` names, and in it this bucket. CONFIG_INVALID if the environment lacks a needed setting.
 pub(super) fn connect(url: &LedgerUrl, bucket: &str, timeout: Duration) -> Result<Arc<dyn ObjectStore>> {
-    let connector = Connector { tls: http::tls(Trust::Platform(Vec::new()))?, timeout };
+    let connector = Connector { tls: http::tls(Trust::Platform(Vec::new()), None)?, timeout };
     match url.scheme {
         #[cfg(feature = "s3")]
         "s3" => s3(url, bucket, connector),

@@ -6,6 +6,10 @@ use tokio_postgres::error::SqlState;
 
 use crate::error::{Error, ErrorKind};
 
+/// The advice after a certificate that is not accepted.
+const CERTIFICATE: &str = "; if the server is the right one, name its authority's certificate, or its own, with \
+     sslrootcert=FILE in the URL";
+
 /// The error that the server or the driver reported. `what` failed at `place`.
 pub(super) fn said(place: &str, what: &str, said: tokio_postgres::Error) -> Error {
     let (kind, why) = match said.as_db_error() {
@@ -13,7 +17,11 @@ pub(super) fn said(place: &str, what: &str, said: tokio_postgres::Error) -> Erro
             let (kind, advice) = meaning(said.code());
             (kind, format!("{} (SQLSTATE {}){advice}", said.message(), said.code().code()))
         }
-        None => (ErrorKind::LedgerUnavailable, chain(&said)),
+        None => {
+            let why = chain(&said);
+            let advice = if why.contains("invalid peer certificate") { CERTIFICATE } else { "" };
+            (ErrorKind::LedgerUnavailable, why + advice)
+        }
     };
     Error::new(kind, format!("{place}: cannot {what}: {why}")).with_source(said)
 }

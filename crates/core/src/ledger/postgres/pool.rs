@@ -70,7 +70,7 @@ impl Pool {
     pub(super) fn new(mut address: Address, access: OpenMode) -> Result<Pool> {
         // Without TLS the driver does not use the configuration.
         let trust = address.trust.take().unwrap_or(Trust::Platform(Vec::new()));
-        let tls = MakeRustlsConnect::new(tls::config(trust)?);
+        let tls = MakeRustlsConnect::new(tls::config(trust, None)?);
         if access == OpenMode::Write && address.config.get_hosts().len() > 1 {
             address.config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         }

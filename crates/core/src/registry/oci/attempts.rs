@@ -7,7 +7,6 @@ use reqwest::RequestBuilder;
 use tokio::time::Instant;
 
 use super::answer::{Answer, Origin, read};
-use super::options::OciOptions;
 use super::words::and;
 use crate::backoff::Backoff;
 use crate::error::{Error, ErrorKind, Result};
@@ -16,18 +15,81 @@ use crate::error::{Error, ErrorKind, Result};
 const MAX_ERROR_BODY: usize = 64 * 1024;
 
 /// The back-off between two attempts of one request.
-pub(super) const BACKOFF: Backoff = Backoff { first: Duration::from_millis(50), longest: Duration::from_secs(2) };
+const BACKOFF: Backoff = Backoff { first: Duration::from_millis(50), longest: Duration::from_secs(2) };
+
+/// The number of attempts after a failure that passes at once or not at all: about a second.
+const FEW_TIMES: u32 = 5;
+
+/// The time of one call.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CallTime {
+    start: Instant,
+    /// The time at which the call ends.
+    pub(super) end: Instant,
+    /// The time from which there is no other attempt.
+    retry_until: Instant,
+}
+
+impl CallTime {
+    /// A call that begins now. It is tried again for `retry_for`, by default for its own time, which a longer
+    /// `retry_for` extends.
+    pub(super) fn extended(own: Duration, retry_for: Option<Duration>) -> CallTime {
+        let start = Instant::now();
+        let retry_for = retry_for.unwrap_or(own);
+        CallTime { start, end: start + own.max(retry_for), retry_until: start + retry_for }
+    }
+
+    /// A call that begins now and ends after its own time in any case.
+    pub(super) fn fixed(own: Duration, retry_for: Option<Duration>) -> CallTime {
+        let start = Instant::now();
+        CallTime { start, end: start + own, retry_until: start + own.min(retry_for.unwrap_or(own)) }
+    }
+
+    /// The whole time of the call, in seconds.
+    pub(super) fn seconds(self) -> f64 {
+        self.end.duration_since(self.start).as_secs_f64()
+    }
+}
+
+/// An attempt that failed, and after which another one may succeed.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) error: Error,
+    /// The wait that the registry asks for.
+    pub(super) asked: Option<Duration>,
+    pub(super) again: Again,
+}
+
+/// The attempts after one that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Again {
+    /// None.
+    Never,
+    /// A few, within about a second.
+    FewTimes,
+    /// As many as there is time for.
+    InTime,
+}
+
+impl Failure {
+    /// The failure of an answer that another attempt may change.
+    pub(super) fn of(error: Error, answer: &Answer) -> Failure {
+        Failure { error, asked: answer.asked_wait(), again: Again::InTime }
+    }
+
+    /// The failure with another error.
+    pub(super) fn map(self, error: impl FnOnce(Error) -> Error) -> Failure {
+        Failure { error: error(self.error), ..self }
+    }
+}
 
 /// The attempts of one request. They are kept outside of the future that makes them, so that their results remain after
 /// a timeout.
 #[derive(Debug)]
 pub(super) struct Attempts {
-    retries: u32,
-    max_retry_after: Duration,
-    /// The time at which the request ends.
-    pub(super) deadline: Instant,
+    pub(super) time: CallTime,
     /// The number of attempts that failed.
-    pub(super) failed: u32,
+    failed: u32,
     /// True while a request has no answer, so that it may be carried out.
     pub(super) in_flight: bool,
     /// The answer whose body is being read.
@@ -39,10 +101,8 @@ pub(super) struct Attempts {
 }
 
 impl Attempts {
-    pub(super) fn new(options: &OciOptions, deadline: Instant) -> Attempts {
-        let OciOptions { retries, max_retry_after, .. } = *options;
-        let (failed, in_flight, arriving, answered, last) = (0, false, None, None, None);
-        Attempts { retries, max_retry_after, deadline, failed, in_flight, arriving, answered, last }
+    pub(super) fn new(time: CallTime) -> Attempts {
+        Attempts { time, failed: 0, in_flight: false, arriving: None, answered: None, last: None }
     }
 
     /// Sends a request and reads the answer: the body of a success up to `limit` bytes, or not at all without a limit; of
@@ -85,28 +145,28 @@ impl Attempts {
         error
     }
 
-    /// Waits before the next attempt, or returns the error of the last one if there are no more retries or there is no
-    /// more time.
-    pub(super) async fn retry(&mut self, error: Error, asked: Option<Duration>) -> Result<()> {
+    /// Waits before the next attempt, as long as the registry asks or else a pause that grows. Returns the error of the
+    /// last attempt if there is no more time, or if no other attempt can succeed: REGISTRY_BUSY, with `retry_after_ms`,
+    /// if the registry asks for a longer wait than there is time for.
+    pub(super) async fn retry(&mut self, Failure { error, asked, again }: Failure) -> Result<()> {
         self.failed += 1;
-        if self.failed > self.retries {
-            return Err(self.note(error));
-        }
-        self.wait(error, asked, self.failed).await
-    }
-
-    /// As [`retry`](Attempts::retry), for any number of attempts, of which `failed` failed.
-    pub(super) async fn wait(&mut self, error: Error, asked: Option<Duration>, failed: u32) -> Result<()> {
         let error = self.note(error);
-        let time = asked.unwrap_or_else(|| BACKOFF.pause(failed));
-        let left = self.deadline.saturating_duration_since(Instant::now());
-        if time < left && time <= self.max_retry_after {
-            tokio::time::sleep(time).await;
+        match again {
+            Again::Never => return Err(error),
+            Again::FewTimes if self.failed > FEW_TIMES => return Err(error),
+            Again::FewTimes | Again::InTime => {}
+        }
+        // Some registries ask for no wait every time, so wait at least the pause.
+        let pause = BACKOFF.pause(self.failed).max(asked.unwrap_or_default());
+        let until = self.time.end.min(self.time.retry_until);
+        let left = until.saturating_duration_since(Instant::now());
+        if pause < left {
+            tokio::time::sleep(pause).await;
             return Ok(());
         }
-        let Some(asked) = asked else { return Err(error) };
-        let most = left.min(self.max_retry_after).as_secs_f64();
-        let why = format!("at most {most:.1} s may be waited, and it asks to wait for {} s", asked.as_secs_f64());
-        Err(and(ErrorKind::RegistryBusy, &error, &why))
+        let Some(asked) = asked.filter(|asked| *asked >= left) else { return Err(error) };
+        let (left, seconds) = (left.as_secs_f64(), asked.as_secs_f64());
+        let why = format!("at most {left:.1} s may be waited, and it asks to wait for {seconds} s");
+        Err(and(ErrorKind::RegistryBusy, &error, &why).with_context("retry_after_ms", asked.as_millis()))
     }
 }

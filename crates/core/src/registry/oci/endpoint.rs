@@ -1,9 +1,14 @@
 //! `Endpoint`: a repository, and the URL of its registry.
 
-use reqwest::Url;
+use std::sync::Arc;
+use std::time::Duration;
 
-use super::answer::Origin;
-use super::http::{Http, host_and_port};
+use reqwest::Url;
+use reqwest::header::LOCATION;
+
+use super::answer::{Answer, Origin};
+use super::attempts::CallTime;
+use super::http::{HostClients, Http, host_and_port};
 use super::options::Scheme;
 use super::outside;
 use crate::error::{Error, ErrorKind, Result};
@@ -16,12 +21,15 @@ pub(super) struct Endpoint<'a> {
     pub(super) http: &'a Http,
     /// The repository as the caller wrote it. Credentials belong to the registry of this name.
     pub(super) repository: &'a Repository,
+    /// The HTTP clients for the registry and for the hosts that it sends us to.
+    pub(super) clients: Arc<HostClients>,
     /// `scheme://host[:port]/v2/<path>/`.
     pub(super) base: Url,
 }
 
 impl<'a> Endpoint<'a> {
-    /// The endpoint of `repository`. VALUE_INVALID if a URL cannot have its host.
+    /// The endpoint of `repository`. VALUE_INVALID if a URL cannot have its host, CONFIG_INVALID if the certificates for
+    /// its registry cannot be used.
     pub(super) fn of(http: &'a Http, repository: &'a Repository) -> Result<Endpoint<'a>> {
         let registry = repository.registry();
         // Docker Hub's registry answers at another host than the one in its name.
@@ -29,13 +37,18 @@ impl<'a> Endpoint<'a> {
         let host = if is_docker_hub { "registry-1.docker.io" } else { registry };
         let invalid = |e| Error::new(ErrorKind::ValueInvalid, format!("repository: \"{registry}\" is not a host: {e}"));
         let url = |scheme| Url::parse(&format!("{scheme}://{host}/v2/{}/", repository.path())).map_err(invalid);
-        let https = url("https")?;
+        let (https, clients) = (url("https")?, http.clients(registry)?);
         let base = match http.options.schemes.get(registry) {
             Some(Scheme::Http) => url("http")?,
-            None if https.host_str().is_some_and(is_loopback) => url("http")?,
+            None if https.host_str().is_some_and(is_loopback) && !clients.has_certificates => url("http")?,
             _ => https,
         };
-        Ok(Endpoint { http, repository, base })
+        Ok(Endpoint { http, repository, clients, base })
+    }
+
+    /// The time of a call that begins now and has this time of its own.
+    pub(super) fn time(&self, own: Duration) -> CallTime {
+        CallTime::extended(own, self.http.retry_for(self.repository.registry()))
     }
 
     /// The URL of a resource in the repository, such as `manifests/prod` or `tags/list?n=2`.
@@ -55,6 +68,32 @@ impl<'a> Endpoint<'a> {
     /// The host of a URL: the registry itself if the scheme, the host and the port are the registry's.
     pub(super) fn origin(&self, url: &Url) -> Origin {
         if self.base.origin() == url.origin() { Origin::Registry } else { Origin::Elsewhere }
+    }
+
+    /// The URL to which an answer redirects a write, which is then sent there with the same method and body; none if it
+    /// is no redirect. The write was not carried out before it (unlike with 303).
+    ///
+    /// REGISTRY_REFUSED if that is another origin than the registry's: it would get the content and no credentials.
+    pub(super) fn redirect_of_write(&self, from: &Url, answer: &Answer) -> Result<Option<Url>> {
+        if !matches!(answer.status.as_u16(), 301 | 302 | 307 | 308) {
+            return Ok(None);
+        }
+        let refused = |why: &str| {
+            let error = answer.error(ErrorKind::RegistryRefused, &self.http.secrets());
+            Error::new(ErrorKind::RegistryRefused, format!("{error}, {why}"))
+                .with_context("status", answer.status.as_u16())
+        };
+        let to = answer.header(LOCATION).and_then(|location| from.join(location).ok());
+        let to = to.ok_or_else(|| refused("a redirect without a place to go to"))?;
+        if self.origin(&to) == Origin::Registry && to.username().is_empty() && to.password().is_none() {
+            return Ok(Some(to));
+        }
+        let (scheme, host) = (to.scheme(), host_and_port(&to));
+        let why = format!(
+            "a redirect to {scheme}://{host}, which is not the registry itself: nothing was written. Name the registry as \
+             {host} if that is where it is"
+        );
+        Err(refused(&why))
     }
 
     /// The URL `to`, which an answer names, if it may be requested: never from https to http, never further inside a
@@ -82,7 +121,7 @@ mod tests {
 
     #[test]
     fn loopback_speaks_plain_http_and_others_only_when_named() {
-        let default = OciOptions::new();
+        let default = OciOptions::new().certs_dir("/nowhere");
         for (repository, want) in [
             ("localhost:5000/a/b", "http://localhost:5000/v2/a/b/"),
             ("127.0.0.1:5000/a", "http://127.0.0.1:5000/v2/a/"),
@@ -94,10 +133,36 @@ mod tests {
         ] {
             assert_eq!(base(repository, &default), want);
         }
-        let named = OciOptions::new().insecure("10.0.0.1:5000").scheme("localhost:5000", Scheme::Https);
+        let named = default.insecure("10.0.0.1:5000").scheme("localhost:5000", Scheme::Https);
         assert_eq!(base("10.0.0.1:5000/a", &named), "http://10.0.0.1:5000/v2/a/");
         assert_eq!(base("10.0.0.1:5001/a", &named), "https://10.0.0.1:5001/v2/a/");
         assert_eq!(base("localhost:5000/a", &named), "https://localhost:5000/v2/a/");
+    }
+
+    #[test]
+    fn loopback_speaks_tls_when_a_certificate_is_given() {
+        const PEM: &str = include_str!("../../../../../tests/data/tls/own.pem");
+        let directory = tempfile::tempdir().unwrap();
+        let own = directory.path().join("localhost:5000");
+        std::fs::create_dir(&own).unwrap();
+        let file = own.join("ca.crt");
+        std::fs::write(&file, PEM).unwrap();
+        let nothing = OciOptions::new().certs_dir("/nowhere");
+        for (options, host, scheme) in [
+            (nothing.clone().ca_pem(PEM), "localhost:5000", "https"),
+            (nothing.clone().ca_file(&file), "127.0.0.1:5000", "https"),
+            (nothing.clone().ca_file_on("localhost:5000", &file), "localhost:5000", "https"),
+            (nothing.clone().ca_file_on("localhost:5000", &file), "localhost:5001", "http"),
+            (nothing.clone().certs_dir(directory.path()), "localhost:5000", "https"),
+            (nothing.clone().certs_dir(directory.path()), "localhost:5001", "http"),
+            (nothing.ca_pem(PEM).insecure("localhost:5000"), "localhost:5000", "http"),
+        ] {
+            let want = format!("{scheme}://{host}/v2/a/");
+            assert_eq!(base(&format!("{host}/a"), &options), want, "{options:?}");
+        }
+        let missing = Http::new(OciOptions::new().ca_file_on("a.io", "/nowhere/ca.pem")).unwrap_err();
+        assert_eq!(missing.kind(), ErrorKind::ConfigInvalid);
+        assert!(missing.to_string().starts_with("/nowhere/ca.pem cannot be used: "), "{missing}");
     }
 
     #[test]

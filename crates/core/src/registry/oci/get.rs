@@ -2,13 +2,14 @@
 
 use reqwest::header::{ACCEPT, LOCATION};
 use reqwest::{Method, Url};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 
 use super::answer::{Answer, Unread};
-use super::attempts::Attempts;
+use super::attempts::{Attempts, CallTime, Failure};
 use super::auth::Login;
 use super::endpoint::Endpoint;
-use super::http::{describe, request};
+use super::fault::{unanswered, wants_tls};
+use super::http::request;
 use super::options::TokenScope;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -32,12 +33,12 @@ impl Read<'_> {
     ///
     /// A HEAD that is an error is repeated as a GET, because only a GET has a body, with the registry's words or the
     /// code that proves an absence. Some registries do not support HEAD (405).
-    pub(super) async fn answer(&mut self, deadline: Instant) -> Result<Answer> {
+    pub(super) async fn answer(&mut self, time: CallTime) -> Result<Answer> {
         let http = self.endpoint.http;
-        let mut attempts = Attempts::new(&http.options, deadline);
-        let answer = timeout_at(deadline, self.until(&mut attempts)).await;
+        let mut attempts = Attempts::new(time);
+        let answer = timeout_at(time.end, self.until(&mut attempts)).await;
         answer.unwrap_or_else(|_| {
-            let late = format!("no whole answer within {} s", http.options.total_timeout.as_secs_f64());
+            let late = format!("no whole answer within {} s", time.seconds());
             Err(match attempts.arriving.filter(|arriving| !arriving.status.is_success()) {
                 Some(arriving) => Answer { cut: Some(Unread::Cut(late)), ..arriving }.unusable(&http.secrets()),
                 None => attempts.last.unwrap_or_else(|| Error::new(ErrorKind::RegistryUnavailable, late)),
@@ -46,40 +47,55 @@ impl Read<'_> {
     }
 
     async fn until(&mut self, attempts: &mut Attempts) -> Result<Answer> {
-        let http = self.endpoint.http;
-        let mut login = Login::new(self.endpoint, TokenScope::Pull, attempts).await?;
         loop {
-            let answer = self.once(&mut login).await.map_err(|error| login.attempts.note(error))?;
-            let is_head_error = self.method == Method::HEAD && answer.as_ref().is_ok_and(|a| !a.status.is_success());
-            if is_head_error {
-                self.method = Method::GET;
-            }
-            let (error, asked) = match answer {
-                Ok(answer) if is_passing(&answer) => (answer.unusable(&http.secrets()), answer.asked_wait()),
-                Ok(_) if is_head_error => continue,
-                Ok(answer) => return Ok(answer),
-                Err(error) => (error, None),
-            };
-            match is_head_error {
-                // The GET is the second part of the same attempt.
-                true => login.attempts.wait(error, asked, login.attempts.failed).await?,
-                false => login.attempts.retry(error, asked).await?,
+            // A login per attempt, because a token may expire during the pauses.
+            let mut login = Login::new(self.endpoint, TokenScope::Pull, attempts).await?;
+            match self.attempt(&mut login).await {
+                Ok(Ok(answer)) => return Ok(answer),
+                Ok(Err(failure)) => attempts.retry(failure).await?,
+                Err(error) => return Err(attempts.note(error)),
             }
         }
     }
 
-    /// Makes one attempt, including redirects. After the inner error, another attempt may succeed.
-    async fn once(&self, login: &mut Login<'_>) -> Result<Result<Answer>> {
+    /// Makes one attempt: a HEAD that is an error, and the GET after it, are one.
+    async fn attempt(&mut self, login: &mut Login<'_>) -> Result<Result<Answer, Failure>> {
+        let http = self.endpoint.http;
+        let passing = |answer: Answer| match is_passing(&answer) {
+            true => Err(Failure::of(answer.unusable(&http.secrets()), &answer)),
+            false => Ok(answer),
+        };
+        let answered = self.once(login).await?;
+        let is_head_error = self.method == Method::HEAD && answered.as_ref().is_ok_and(|a| !a.status.is_success());
+        if !is_head_error {
+            return Ok(answered.and_then(passing));
+        }
+        self.method = Method::GET;
+        match answered.and_then(passing) {
+            // The registry asks to be left alone.
+            Err(failure) if failure.asked.is_some() => return Ok(Err(failure)),
+            Err(failure) => drop(login.attempts.note(failure.error)),
+            Ok(_) => {}
+        }
+        Ok(self.once(login).await?.and_then(passing))
+    }
+
+    /// Makes one request, including redirects.
+    async fn once(&self, login: &mut Login<'_>) -> Result<Result<Answer, Failure>> {
         let http = self.endpoint.http;
         let limit = self.limit.filter(|_| self.method != Method::HEAD);
         let mut url = self.url.clone();
         for _ in 0..=MAX_REDIRECTS {
             let unavailable = |why: &str| http.unavailable(&url, why);
-            let build = || request(&http.clients, self.method.clone(), &url).header(ACCEPT, self.accept);
+            let build =
+                || request(&self.endpoint.clients.requests, self.method.clone(), &url).header(ACCEPT, self.accept);
             let answer = match login.exchange(self.endpoint.origin(&url), limit, build).await? {
                 Ok(answer) => answer,
-                Err(error) => return Ok(Err(unavailable(&describe(error)))),
+                Err(error) => return Ok(Err(unanswered(http, &url, error))),
             };
+            if let Some(error) = wants_tls(http, &url, &answer) {
+                return Err(error);
+            }
             match (answer.status.as_u16(), &answer.cut) {
                 (301 | 302 | 303 | 307 | 308, _) => {
                     let next = answer.header(LOCATION).and_then(|location| url.join(location).ok());
@@ -87,8 +103,10 @@ impl Read<'_> {
                     url = self.endpoint.allowed(&url, next).await?;
                 }
                 // The missing part of the body may contain the code that proves an absence.
-                (404, Some(_)) => return Ok(Err(answer.unusable(&http.secrets()))),
-                (200..=299, Some(Unread::Cut(why))) => return Ok(Err(unavailable(&format!("the body is cut: {why}")))),
+                (404, Some(_)) => return Ok(Err(Failure::of(answer.unusable(&http.secrets()), &answer))),
+                (200..=299, Some(Unread::Cut(why))) => {
+                    return Ok(Err(Failure::of(unavailable(&format!("the body is cut: {why}")), &answer)));
+                }
                 (200..=299, Some(Unread::TooLong(limit))) => {
                     let message = format!("the answer has more than {limit} bytes");
                     return Err(Error::new(ErrorKind::ManifestTooLarge, message));
@@ -102,6 +120,6 @@ impl Read<'_> {
 }
 
 /// True if another attempt may get a different answer.
-fn is_passing(answer: &Answer) -> bool {
+pub(super) fn is_passing(answer: &Answer) -> bool {
     matches!(answer.status.as_u16(), 408 | 429 | 500 | 502..=599)
 }

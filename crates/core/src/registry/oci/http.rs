@@ -1,11 +1,14 @@
-//! `Http`: the clients of registries, and what is known of each registry.
+//! `Http`: the HTTP clients of registries, and the state of each registry.
 
+use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder, Url};
-use tokio::time::Instant;
+use rustls::pki_types::CertificateDer;
 
+use super::certs::{self, Certificates};
 use super::host::{Hosts, hosts};
 use super::options::{OciOptions, TokenScope};
 use super::token_servers::TokenServers;
@@ -27,24 +30,85 @@ pub(super) struct Http {
     /// The access that tokens are requested for.
     pub(super) access: TokenScope,
     pub(super) token_servers: Arc<TokenServers>,
-    pub(super) clients: Clients,
-    /// The clients for uploads, during which a registry may send nothing for a longer time.
-    pub(super) uploads: Clients,
+    roots: Arc<Vec<CertificateDer<'static>>>,
+    directories: Arc<Vec<PathBuf>>,
+    /// The clients of each registry. Those without certificates of their own share one set, which is also under no name.
+    clients: Arc<Mutex<HashMap<Option<String>, Arc<HostClients>>>>,
     pub(super) hosts: Arc<Mutex<Hosts>>,
     secrets: Arc<Mutex<Vec<Secret>>>,
 }
 
+/// The HTTP clients for one registry and for the hosts that it sends us to.
+#[derive(Debug)]
+pub(super) struct HostClients {
+    pub(super) requests: Clients,
+    /// The clients for uploads, during which a registry may send nothing for a longer time.
+    pub(super) uploads: Clients,
+    /// True if certificates were given for the registry, or for all.
+    pub(super) has_certificates: bool,
+}
+
 impl Http {
+    /// CONFIG_INVALID if the CA certificates cannot be used.
     pub(super) fn new(options: OciOptions) -> Result<Http> {
-        let (uploads, clients) = (clients(&options, options.upload_timeout)?, clients(&options, options.idle_timeout)?);
+        let mut roots = match options.ca_pem.is_empty() {
+            true => Vec::new(),
+            false => tls::certificates("the CA certificates", &options.ca_pem)?,
+        };
+        for file in &options.ca_files {
+            roots.extend(certs::roots(file)?);
+        }
+        // Read now, so that a mistake is found before a command begins.
+        options.ca_files_on.values().try_for_each(|file| certs::roots(file).map(drop))?;
+        options.client_files_on.values().try_for_each(|(chain, key)| certs::identity(chain, key).map(drop))?;
+        let directories =
+            options.certs_dir.clone().map_or_else(certs::default_directories, |directory| vec![directory]);
         let (access, token_servers) = (options.access, Arc::new(TokenServers::new(&options.token_servers)?));
         let (options, hosts) = (Arc::new(options), Arc::new(Mutex::new(hosts())));
-        Ok(Http { options, access, token_servers, clients, uploads, hosts, secrets: Arc::default() })
+        let (roots, directories) = (Arc::new(roots), Arc::new(directories));
+        let (clients, secrets) = Default::default();
+        Ok(Http { options, access, token_servers, roots, directories, clients, hosts, secrets })
     }
 
     /// The same, with tokens for all that a move needs from the first request on.
     pub(super) fn moving(&self) -> Http {
         Http { access: TokenScope::PullPush, ..self.clone() }
+    }
+
+    /// The clients for a registry. CONFIG_INVALID if its certificates cannot be used.
+    pub(super) fn clients(&self, registry: &str) -> Result<Arc<HostClients>> {
+        let known = |name: &Option<String>| lock(&self.clients).get(name).cloned();
+        let registry_name = Some(registry.to_owned());
+        if let Some(clients) = known(&registry_name) {
+            return Ok(clients);
+        }
+        let (file, client) = (self.options.ca_files_on.get(registry), self.options.client_files_on.get(registry));
+        let own = Certificates::of(registry, &self.directories)?;
+        let common = file.is_none() && client.is_none() && own.is_none();
+        let clients = match known(&None).filter(|_| common) {
+            Some(clients) => clients,
+            None => {
+                let mut own = own.unwrap_or_default();
+                own.roots.extend(self.roots.iter().cloned());
+                if let Some(file) = file {
+                    own.roots.extend(certs::roots(file)?);
+                }
+                if let Some((chain, key)) = client {
+                    own.identity = Some(certs::identity(chain, key)?);
+                }
+                Arc::new(HostClients::new(&self.options, own)?)
+            }
+        };
+        let mut all = lock(&self.clients);
+        if common {
+            all.entry(None).or_insert_with(|| clients.clone());
+        }
+        Ok(all.entry(registry_name).or_insert(clients).clone())
+    }
+
+    /// The time for which a failed request to a registry is tried again; none for the call's own time.
+    pub(super) fn retry_for(&self, registry: &str) -> Option<Duration> {
+        self.options.retry_for.or_else(|| self.options.retry_for_on.get(registry).copied())
     }
 
     /// Every secret that was used, for redaction.
@@ -61,31 +125,34 @@ impl Http {
         secrets.drain(..over);
     }
 
-    /// The latest end of a read that begins now.
-    pub(super) fn deadline(&self) -> Instant {
-        Instant::now() + self.options.total_timeout
-    }
-
     pub(super) fn unavailable(&self, url: &Url, why: &str) -> Error {
         let message = format!("{}: {}", host_and_port(url), show(why, &self.secrets()));
         Error::new(ErrorKind::RegistryUnavailable, message)
     }
 }
 
-/// The clients with these options. A registry may send nothing for `idle`.
-pub(super) fn clients(options: &OciOptions, idle: Duration) -> Result<Clients> {
-    let roots =
-        if options.ca_pem.is_empty() { Vec::new() } else { tls::certificates("the CA certificates", &options.ca_pem)? };
-    let clients = Clients::new(http::tls(Trust::Platform(roots))?, |builder| {
-        builder
-            .connect_timeout(options.connect_timeout)
-            .read_timeout(idle)
-            // Shorter than servers keep idle connections, so that a put does not use a connection that the server is
-            // closing.
-            .pool_idle_timeout(IDLE_CONNECTION)
-    });
-    clients
-        .map_err(|e| Error::new(ErrorKind::ConfigInvalid, format!("the HTTP client cannot be set up: {}", describe(e))))
+impl HostClients {
+    fn new(options: &OciOptions, own: Certificates) -> Result<HostClients> {
+        let has_certificates = !own.roots.is_empty() || own.identity.is_some();
+        let tls = http::tls(Trust::Platform(own.roots), own.identity.as_ref())?;
+        let clients = |idle| {
+            let clients = Clients::new(tls.clone(), |builder| {
+                builder
+                    .connect_timeout(options.connect_timeout)
+                    .read_timeout(idle)
+                    // Shorter than servers keep idle connections, so that a put does not use a connection that the
+                    // server is closing.
+                    .pool_idle_timeout(IDLE_CONNECTION)
+            });
+            let invalid = |e| {
+                let message = format!("the HTTP client cannot be set up: {}", describe(e));
+                Error::new(ErrorKind::ConfigInvalid, message)
+            };
+            clients.map_err(invalid)
+        };
+        let (requests, uploads) = (clients(options.idle_timeout)?, clients(options.upload_timeout)?);
+        Ok(HostClients { requests, uploads, has_certificates })
+    }
 }
 
 /// A request to `url`, by the client for its host.

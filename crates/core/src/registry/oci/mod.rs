@@ -3,10 +3,12 @@
 mod answer;
 mod attempts;
 mod auth;
+mod certs;
 mod challenge;
 mod credentials;
 mod cursor;
 mod endpoint;
+mod fault;
 mod get;
 mod host;
 mod http;
@@ -51,8 +53,10 @@ use crate::value::{Digest, Reference, Repository, Tag};
 /// Reads request a token for `pull`; a move and a push request `pull,push` from their first request on.
 ///
 /// # Reads
-/// A read is retried with jittered back-off after a 5xx, 408, 429, a lost connection or a cut body, within
-/// [`OciOptions::total_timeout`]. A HEAD that is an error (405 included) is repeated as a GET, whose answer counts.
+/// A read is retried with jittered back-off, or as `Retry-After` says, after a 5xx, 408, 429, a lost connection or a cut
+/// body, for the time of the call ([`OciOptions::retry_for`]). A wait that does not fit into that time is REGISTRY_BUSY,
+/// with `retry_after_ms` in the context. A fault of TLS is never retried, and a name that is not found for a second only.
+/// A HEAD that is an error (405 included) is repeated as a GET, whose answer counts.
 ///
 /// *Absent* is a 404 on a GET, from the registry itself and with a complete body, that has
 /// - MANIFEST_UNKNOWN, NAME_UNKNOWN, BLOB_UNKNOWN, NOT_FOUND (Harbor) or TAG_EXPIRED (Quay), or
@@ -65,7 +69,8 @@ use crate::value::{Digest, Reference, Repository, Tag};
 /// The status decides: a 2xx is applied (read it back); a timeout, a reset, a 5xx, 408 and 425 are unknown; every other
 /// 4xx is refused, and so is a put that could not be sent. After a 429 the put waits as `Retry-After` says, within its
 /// timeout. A put is sent again only after a refusal: after a 429, and once with a new login after a 401, or after a
-/// 403 if the login is older than a minute (ECR answers an expired login with 403). A 2xx with the digest of other
+/// 403 if the login is older than a minute (ECR answers an expired login with 403). A redirect within the registry's own
+/// origin is followed, with the same method and bytes; one to another origin is refused. A 2xx with the digest of other
 /// bytes is unknown.
 ///
 /// # Errors
@@ -73,6 +78,15 @@ use crate::value::{Digest, Reference, Repository, Tag};
 /// page, or the part of a cut body that arrived. It is redacted, escaped and at most 1 KiB. If a later attempt has no
 /// words, the words of the last 5xx are kept. The context has `status`, if the registry answered, and `registry_code`,
 /// the first code.
+///
+/// # TLS
+/// The platform's roots are trusted, and those of [`OciOptions::ca_pem`], [`OciOptions::ca_file`] and of the directories
+/// that docker and podman use ([`OciOptions::certs_dir`]), which may hold a client certificate as well. A server
+/// certificate that was given itself is accepted for its names and its time.
+///
+/// # Proxies
+/// `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` count, or the system's settings without them; loopback hosts
+/// are always reached directly. The proxy resolves the names of hosts. An error names the proxy if that is what failed.
 ///
 /// # Credentials
 /// Credentials are looked up by the registry's host when the registry answers 401, or 403 or 404 to an anonymous request,
@@ -163,7 +177,8 @@ impl Registry for OciRegistry {
 
 /// The same error, with the operation and the object in its message.
 fn placed(error: Error, doing: &str, place: &dyn std::fmt::Display) -> Error {
-    let placed = Error::new(error.kind(), format!("{doing} {place}: {error}")).with_context("reference", place);
+    let placed = Error::new(error.kind(), format!("{doing} {place}: {error}")).with_retry(error.retry());
+    let placed = placed.with_context("reference", place);
     error.context().fold(placed, |placed, (name, value)| placed.with_context(name, value))
 }
 

@@ -19,6 +19,11 @@ pub struct OciOptions {
     pub(super) lookup: CredentialSource,
     pub(super) docker_config: Option<PathBuf>,
     pub(super) ca_pem: Vec<u8>,
+    pub(super) ca_files: Vec<PathBuf>,
+    pub(super) ca_files_on: BTreeMap<String, PathBuf>,
+    /// The files of the client certificate and of its key.
+    pub(super) client_files_on: BTreeMap<String, (PathBuf, PathBuf)>,
+    pub(super) certs_dir: Option<PathBuf>,
     pub(super) schemes: BTreeMap<String, Scheme>,
     /// Each with the registry that it is for; none for every one.
     pub(super) token_servers: Vec<(Option<String>, String)>,
@@ -27,8 +32,8 @@ pub struct OciOptions {
     pub(super) idle_timeout: Duration,
     pub(super) total_timeout: Duration,
     pub(super) upload_timeout: Duration,
-    pub(super) retries: u32,
-    pub(super) max_retry_after: Duration,
+    pub(super) retry_for: Option<Duration>,
+    pub(super) retry_for_on: BTreeMap<String, Duration>,
 }
 
 /// The protocol of the connection to a registry.
@@ -59,6 +64,10 @@ impl Default for OciOptions {
             lookup: CredentialSource::EnvironmentThenDocker,
             docker_config: None,
             ca_pem: Vec::new(),
+            ca_files: Vec::new(),
+            ca_files_on: BTreeMap::new(),
+            client_files_on: BTreeMap::new(),
+            certs_dir: None,
             schemes: BTreeMap::new(),
             token_servers: Vec::new(),
             access: TokenScope::Pull,
@@ -66,8 +75,8 @@ impl Default for OciOptions {
             idle_timeout: Duration::from_secs(15),
             total_timeout: Duration::from_secs(30),
             upload_timeout: Duration::from_secs(300),
-            retries: 5,
-            max_retry_after: Duration::from_secs(10),
+            retry_for: None,
+            retry_for_on: BTreeMap::new(),
         }
     }
 }
@@ -137,8 +146,41 @@ impl OciOptions {
         self
     }
 
-    /// Sets the protocol for one registry, `host[:port]`. By default loopback hosts (127.0.0.0/8, `localhost`) use
-    /// plain HTTP and all others TLS.
+    /// Adds a PEM file of root certificates to trust in addition to the platform's own, for every registry. A server
+    /// certificate that is itself in the file is accepted, too. None by default.
+    pub fn ca_file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.ca_files.push(file.into());
+        self
+    }
+
+    /// As [`ca_file`](OciOptions::ca_file), for one registry, `host[:port]`, and the hosts that it sends us to.
+    pub fn ca_file_on(mut self, registry: impl Into<String>, file: impl Into<PathBuf>) -> Self {
+        self.ca_files_on.insert(registry.into(), file.into());
+        self
+    }
+
+    /// Sets the PEM files of the client certificate for one registry, `host[:port]`, and of its key. None by default.
+    pub fn client_certificate_on(
+        mut self,
+        registry: impl Into<String>,
+        certificate: impl Into<PathBuf>,
+        key: impl Into<PathBuf>,
+    ) -> Self {
+        self.client_files_on.insert(registry.into(), (certificate.into(), key.into()));
+        self
+    }
+
+    /// Sets the directory that has, in `<host[:port]>/`, the certificates of each registry: roots in `*.crt`, a client
+    /// certificate in `*.cert`, its key in the `*.key` of the same name. By default the first one that has the registry
+    /// of `~/.config/containers/certs.d`, `~/.config/docker/certs.d`, `/etc/containers/certs.d` and
+    /// `/etc/docker/certs.d`.
+    pub fn certs_dir(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.certs_dir = Some(directory.into());
+        self
+    }
+
+    /// Sets the protocol for one registry, `host[:port]`. By default every host uses TLS, except loopback hosts
+    /// (127.0.0.0/8, `localhost`) for which no certificate was given: they use plain HTTP.
     pub fn scheme(mut self, registry: impl Into<String>, scheme: Scheme) -> Self {
         self.schemes.insert(registry.into(), scheme);
         self
@@ -197,17 +239,19 @@ impl OciOptions {
         self
     }
 
-    /// Sets the number of retries of a read after a 5xx, a 429, a lost connection or a cut body. 5 by default. A HEAD
-    /// that is an error and the GET after it are one attempt. A put is retried as often if the connection fails, and
-    /// after a 429 until its timeout is over (see [`OciRegistry`](super::OciRegistry), *Puts*).
-    pub fn retries(mut self, retries: u32) -> Self {
-        self.retries = retries;
+    /// Sets the time for which a failed request is tried again: after a 5xx, 408, 429, a lost connection or a cut body,
+    /// with a pause that grows to 2 s, or as long as `Retry-After` says. By default the call's own time: that of a read
+    /// ([`total_timeout`](OciOptions::total_timeout)) or of an upload ([`upload_timeout`](OciOptions::upload_timeout)),
+    /// which a longer time here extends, and that of a put, which nothing extends. Zero means no second attempt.
+    pub fn retry_for(mut self, time: Duration) -> Self {
+        self.retry_for = Some(time);
         self
     }
 
-    /// Sets the longest `Retry-After` to wait for; a longer one is REGISTRY_BUSY. 10 s by default.
-    pub fn max_retry_after(mut self, wait: Duration) -> Self {
-        self.max_retry_after = wait;
+    /// As [`retry_for`](OciOptions::retry_for), for one registry, `host[:port]`. It counts unless `retry_for` gave a time
+    /// for every registry.
+    pub fn retry_for_on(mut self, registry: impl Into<String>, time: Duration) -> Self {
+        self.retry_for_on.insert(registry.into(), time);
         self
     }
 

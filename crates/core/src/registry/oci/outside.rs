@@ -7,6 +7,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use psl::Psl;
 use reqwest::Url;
 
+use crate::http::Proxies;
+
 /// The network zone of an address. The order matters: a later zone is further inside a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Zone {
@@ -61,7 +63,8 @@ pub(super) fn redirect(from: &Url, to: &Url) -> Result<(), String> {
 /// Checks that the addresses of `target` are not further inside a network than the registry's own. Link-local and
 /// metadata addresses are never allowed, private ones only from a private registry, loopback only from loopback.
 ///
-/// A name that cannot be resolved is allowed: then the connection fails, or a proxy resolves the name.
+/// Behind a proxy no name is looked up here, because the proxy resolves it. A name that cannot be resolved is allowed:
+/// then the connection fails.
 pub(super) async fn addresses(registry: &Url, target: &Url) -> Result<(), String> {
     if registry.host_str() == target.host_str() {
         return Ok(());
@@ -91,6 +94,9 @@ async fn zone(url: &Url) -> Zone {
         return zone;
     }
     let Some(host) = url.host_str() else { return Zone::Never };
+    if Proxies::of_environment().to(url).is_some() {
+        return Zone::Public;
+    }
     let found = tokio::net::lookup_host((host, url.port_or_known_default().unwrap_or(443))).await.ok();
     found.and_then(|addresses| addresses.map(|address| zone_of(address.ip())).max()).unwrap_or(Zone::Public)
 }

@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use reqwest::header::{CONTENT_TYPE, DATE};
 use reqwest::{Method, StatusCode};
-use tokio::time::Instant;
 
 use super::answer::{Answer, http_date};
+use super::attempts::CallTime;
 use super::endpoint::Endpoint;
 use super::get::Read;
 use super::http::Http;
@@ -34,7 +34,7 @@ const ABSENT_BLOB: [&str; 3] = ["BLOB_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND"];
 struct Look<'a> {
     endpoint: Endpoint<'a>,
     reference: &'a Reference,
-    deadline: Instant,
+    time: CallTime,
 }
 
 /// The digest that a tag points at, by HEAD, or by GET if the answer to HEAD has no digest.
@@ -58,7 +58,9 @@ pub(super) async fn fetch(http: &Http, reference: &Reference) -> Result<Option<M
 
 impl<'a> Look<'a> {
     fn new(http: &'a Http, reference: &'a Reference) -> Result<Look<'a>> {
-        Ok(Look { endpoint: Endpoint::of(http, reference.repository())?, reference, deadline: http.deadline() })
+        let endpoint = Endpoint::of(http, reference.repository())?;
+        let time = endpoint.time(http.options.total_timeout);
+        Ok(Look { endpoint, reference, time })
     }
 
     async fn get(&self) -> Result<Option<Manifest>> {
@@ -70,7 +72,7 @@ impl<'a> Look<'a> {
     async fn ask(&self, method: Method) -> Result<(Method, Answer)> {
         let url = self.endpoint.url(&format!("manifests/{}", self.reference.target()))?;
         let mut read = Read { endpoint: &self.endpoint, method, url, accept: ACCEPT, limit: Some(MAX_MANIFEST) };
-        let answer = read.answer(self.deadline).await?;
+        let answer = read.answer(self.time).await?;
         Ok((read.method, answer))
     }
 
@@ -87,7 +89,7 @@ impl<'a> Look<'a> {
     /// Reads the tag list of the repository after a 404 without a code, because such a 404 does not prove that the tag
     /// is absent. A list has no digests, so a digest is absent only if the whole repository is.
     async fn confirm_absence(&self, answer: &Answer) -> Result<()> {
-        let listed = tags::listed(&self.endpoint, Some(self.deadline)).await;
+        let listed = tags::listed(&self.endpoint, Some(self.time)).await;
         let why = match (listed, self.reference.target()) {
             (Ok(None), _) => return Ok(()),
             (Ok(Some(tags)), Target::Tag(tag)) if !tags.contains(tag) => return Ok(()),
@@ -177,7 +179,7 @@ pub(super) async fn look_for_blob(
     let url = endpoint.url(&format!("blobs/{digest}"))?;
     let method = if limit.is_some() { Method::GET } else { Method::HEAD };
     let mut read = Read { endpoint, method, url, accept: "*/*", limit };
-    let answer = read.answer(http.deadline()).await?;
+    let answer = read.answer(endpoint.time(http.options.total_timeout)).await?;
     match answer.status {
         StatusCode::OK => Ok(Some(answer.body.freeze())),
         _ if answer.proves_absence(&ABSENT_BLOB) => Ok(None),

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use reqwest::header::LINK;
 use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
-use tokio::time::Instant;
 
 use super::answer::Answer;
+use super::attempts::CallTime;
 use super::cursor::{self, Cursor, Unquoted};
 use super::endpoint::Endpoint;
 use super::get::Read;
@@ -30,8 +30,8 @@ pub(super) async fn list(http: &Http, repository: &Repository) -> Result<Vec<Tag
     Ok(listed.into_iter().flatten().collect())
 }
 
-/// Every tag of a repository; none if the repository is proven absent. Without `end`, each page has its own deadline.
-pub(super) async fn listed(endpoint: &Endpoint<'_>, end: Option<Instant>) -> Result<Option<BTreeSet<Tag>>> {
+/// Every tag of a repository; none if the repository is proven absent. Without `time`, each page has its own time.
+pub(super) async fn listed(endpoint: &Endpoint<'_>, time: Option<CallTime>) -> Result<Option<BTreeSet<Tag>>> {
     let mut url = endpoint.url(&format!("tags/list?n={PAGE}"))?;
     let mut seen = BTreeSet::new();
     let mut tags = BTreeSet::new();
@@ -39,11 +39,11 @@ pub(super) async fn listed(endpoint: &Endpoint<'_>, end: Option<Instant>) -> Res
         if !seen.insert(url.clone()) || seen.len() > MAX_PAGES {
             return Err(unusable(format!("page {} was listed before, or there is no end", seen.len())));
         }
-        let mut answer = page(endpoint, &url, end).await?;
+        let mut answer = page(endpoint, &url, time).await?;
         if seen.len() == 1 && answer.status == StatusCode::BAD_REQUEST {
             // The registry refused this page size (PAGINATION_NUMBER_INVALID), so let it choose one.
             url = endpoint.url("tags/list")?;
-            answer = page(endpoint, &url, end).await?;
+            answer = page(endpoint, &url, time).await?;
         }
         match answer.status {
             StatusCode::OK => tags.extend(tags_of(&answer)?),
@@ -60,9 +60,9 @@ pub(super) async fn listed(endpoint: &Endpoint<'_>, end: Option<Instant>) -> Res
     }
 }
 
-async fn page(endpoint: &Endpoint<'_>, url: &Url, end: Option<Instant>) -> Result<Answer> {
+async fn page(endpoint: &Endpoint<'_>, url: &Url, time: Option<CallTime>) -> Result<Answer> {
     let mut read = Read { endpoint, method: Method::GET, url: url.clone(), accept: "*/*", limit: Some(MAX_PAGE_BYTES) };
-    read.answer(end.unwrap_or_else(|| endpoint.http.deadline())).await
+    read.answer(time.unwrap_or_else(|| endpoint.time(endpoint.http.options.total_timeout))).await
 }
 
 fn tags_of(answer: &Answer) -> Result<Vec<Tag>> {

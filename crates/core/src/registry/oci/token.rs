@@ -7,12 +7,13 @@ use reqwest::{Method, RequestBuilder, StatusCode, Url};
 use serde::Deserialize;
 
 use super::answer::{Answer, Origin};
-use super::attempts::Attempts;
+use super::attempts::{Again, Attempts, Failure};
 use super::auth::Login;
 use super::challenge::Bearer;
 use super::credentials::{Credentials, basic};
+use super::fault::unanswered;
 use super::host::{LONGEST_LIFE, Pass};
-use super::http::{describe, host_and_port, request};
+use super::http::{host_and_port, request};
 use super::options::TokenScope;
 use super::outside;
 use crate::error::{Error, ErrorKind, Result};
@@ -54,17 +55,18 @@ impl Login<'_> {
         let failed = |kind, why: &str| {
             Error::new(kind, format!("no token from {host} for {scope}: {why}")).with_context("realm", &host)
         };
-        let mut attempts = Attempts::new(&http.options, self.attempts.deadline);
+        let mut attempts = Attempts::new(self.attempts.time);
         loop {
             let request = self.request(&realm, asked, &scope, credentials)?;
-            let (error, asked) = match attempts.send(request, Origin::Registry, Some(MAX_ANSWER)).await {
+            let failure = match attempts.send(request, Origin::Registry, Some(MAX_ANSWER)).await {
                 Ok(Answer { status: StatusCode::OK, cut: None, body, .. }) => {
                     let (token, life) = token_of(&body)?;
                     http.keep(vec![token.clone()]);
                     return Pass::bearer(&token, access, life);
                 }
                 Ok(Answer { status: StatusCode::OK, cut: Some(why), .. }) => {
-                    (failed(ErrorKind::RegistryUnavailable, &format!("its answer cannot be read: {why}")), None)
+                    let error = failed(ErrorKind::RegistryUnavailable, &format!("its answer cannot be read: {why}"));
+                    Failure { error, asked: None, again: Again::InTime }
                 }
                 Ok(answer) => {
                     let kind = match (answer.status, credentials) {
@@ -81,16 +83,19 @@ impl Login<'_> {
                     if !matches!(status, 429 | 500..=599) {
                         return Err(error);
                     }
-                    (error, answer.asked_wait())
+                    Failure::of(error, &answer)
                 }
-                Err(error) => (failed(ErrorKind::RegistryUnavailable, &show(&describe(error), &secrets)), None),
+                Err(error) => {
+                    let failure = unanswered(http, &realm, error);
+                    failure.map(|error| failed(error.kind(), error.message()).with_retry(error.retry()))
+                }
             };
-            attempts.retry(error, asked).await?;
+            attempts.retry(failure).await?;
         }
     }
 
     fn request(&self, realm: &Url, asked: &Bearer, scope: &str, credentials: &Credentials) -> Result<RequestBuilder> {
-        let (clients, service, mut url) = (&self.endpoint.http.clients, asked.service.as_deref(), realm.clone());
+        let (clients, service, mut url) = (&self.endpoint.clients.requests, asked.service.as_deref(), realm.clone());
         if let Credentials::IdentityToken(token) = credentials {
             // The form of a refresh request (RFC 6749, section 6).
             url.set_query(None);

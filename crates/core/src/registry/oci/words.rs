@@ -93,6 +93,7 @@ fn without_tags(page: &str) -> String {
 /// An error of `kind` with the message and the context of `error`, and with `more` added to the message.
 pub(super) fn and(kind: ErrorKind, error: &Error, more: &str) -> Error {
     let longer = Error::new(kind, format!("{error}; {more}"));
+    let longer = if kind == error.kind() { longer.with_retry(error.retry()) } else { longer };
     error.context().fold(longer, |longer, (name, value)| longer.with_context(name, value))
 }
 

@@ -126,6 +126,7 @@ async fn a_body_that_stays_cut_is_unknown_even_if_it_would_prove_absence() {
         let error = registry(options()).fetch(&repository(&script).tag(prod())).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::RegistryUnavailable);
         assert!(error.to_string().contains("(the body is cut: "), "{error}");
-        assert_eq!(script.requests().len(), 3, "no list is asked for");
+        assert!(script.requests().len() >= 3, "{:?}", script.lines());
+        assert!(script.lines().iter().all(|line| line.contains("/manifests/")), "no list is asked for");
     }
 }

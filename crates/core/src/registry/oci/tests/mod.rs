@@ -5,6 +5,7 @@ mod authentication;
 mod blobs;
 mod hidden;
 mod lists;
+mod patience;
 mod puts;
 mod reads;
 mod scopes;
@@ -22,7 +23,8 @@ pub(super) const BODY: &str = r#"{"schemaVersion":2}"#;
 
 /// Options with short timeouts and no look-up of credentials.
 pub(super) fn options() -> OciOptions {
-    OciOptions::new().lookup(CredentialSource::Nowhere).retries(2).total_timeout(Duration::from_secs(5))
+    let options = OciOptions::new().lookup(CredentialSource::Nowhere).certs_dir("/nowhere");
+    options.retry_for(Duration::from_millis(500)).total_timeout(Duration::from_secs(5))
 }
 
 pub(super) fn registry(options: OciOptions) -> OciRegistry {

@@ -283,3 +283,40 @@ async fn a_timeout_before_anything_is_under_way_is_refused() {
     let Put::Refused(error) = put else { unreachable!() };
     assert!(error.to_string().ends_with("the put was not sent within 0.3 s"), "{error}");
 }
+
+#[tokio::test]
+async fn redirect_within_the_registry_is_followed_with_the_same_method_and_bytes() {
+    for status in [301, 302, 307, 308] {
+        let script = Script::start(move |request, _| match request.is("PUT /v2/other/manifests/prod") {
+            true => reply(201, &[("docker-content-digest", &digest())], ""),
+            false => reply(status, &[("location", "/v2/other/manifests/prod")], ""),
+        })
+        .await;
+        assert_eq!(verdict(&put(&script).await), "applied", "{status}");
+        let requests = script.requests();
+        assert_eq!(script.lines(), ["PUT /v2/acme/shop/manifests/prod", "PUT /v2/other/manifests/prod"]);
+        assert_eq!((&requests[1].body[..], requests[1].header("content-type")), (BODY.as_bytes(), Some(TYPE)));
+    }
+}
+
+#[tokio::test]
+async fn redirect_that_leads_elsewhere_or_nowhere_is_refused_in_clear_words() {
+    let other = Script::start(|_, _| reply(201, &[], "")).await;
+    let elsewhere = format!("http://{}/x", other.host());
+    let want = format!("the registry answered 307, a redirect to {}", elsewhere.trim_end_matches("/x"));
+    for (location, want) in [
+        (elsewhere.as_str(), want.as_str()),
+        ("https://user:pw@127.0.0.1:1/", "the registry answered 307, a redirect to https://127.0.0.1:1, which is not"),
+        ("http://", "the registry answered 307, a redirect without a place to go to"),
+        ("/v2/acme/shop/manifests/prod", "the registry answered 307"),
+    ] {
+        let to = location.to_owned();
+        let script = Script::start(move |_, _| reply(307, &[("location", &to)], "")).await;
+        let ended = put(&script).await;
+        assert_eq!(verdict(&ended), "refused REGISTRY_REFUSED", "{location}");
+        let Put::Refused(error) = ended else { unreachable!() };
+        assert!(error.to_string().contains(want), "{error}");
+        assert!(!error.to_string().contains("pw"), "{error}");
+    }
+    assert_eq!(other.requests().len(), 0);
+}

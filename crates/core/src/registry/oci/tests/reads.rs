@@ -167,7 +167,8 @@ async fn a_trickle_and_silence_end_at_the_total_timeout() {
     for answer in answers {
         let script = Script::start(move |_, _| answer()).await;
         let start = std::time::Instant::now();
-        let slow = registry(options().total_timeout(Duration::from_millis(300)));
+        let time = Duration::from_millis(300);
+        let slow = registry(options().total_timeout(time).retry_for(time));
         let error = slow.fetch(&repository(&script).tag(prod())).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::RegistryUnavailable);
         assert!(error.to_string().ends_with("no whole answer within 0.3 s"), "{error}");

@@ -38,7 +38,7 @@ async fn a_registry_that_echoes_credentials_does_not_get_them_into_an_error() {
                 reply(400 + u16::try_from(number % 2).unwrap() * 3, &[], if number % 3 == 0 { echo } else { json })
             })
             .await;
-            let options = options().retries(0).credentials(script.host(), credentials.clone());
+            let options = options().retry_for(Duration::ZERO).credentials(script.host(), credentials.clone());
             let registry = registry(options.clone());
             let repository = repository(&script);
             let mut shown = format!("{options:?}");
@@ -76,7 +76,8 @@ async fn a_token_server_that_echoes_a_password_does_not_get_it_into_an_error() {
 #[ignore = "a child of a_credential_helpers_output_is_not_shown"]
 async fn child_with_a_credential_helper() {
     let script = Script::start(|_, _| reply(401, &[("www-authenticate", "Basic")], "")).await;
-    let registry = registry(OciOptions::new().lookup(CredentialSource::EnvironmentThenDocker).retries(0));
+    let registry =
+        registry(OciOptions::new().lookup(CredentialSource::EnvironmentThenDocker).retry_for(Duration::ZERO));
     let error = registry.resolve(&repository(&script), &prod()).await.unwrap_err();
     println!("<<{} {error} {error:?}>>", error.code());
 }

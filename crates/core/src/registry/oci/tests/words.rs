@@ -16,13 +16,13 @@ fn head(status: u16) -> Reply {
 #[tokio::test]
 async fn failed_head_is_repeated_as_get_for_its_message() {
     for status in [400, 403, 404, 405, 412, 451, 500, 501, 503] {
-        for retries in [0, 2] {
+        for retry_ms in [0, 200] {
             let script = Script::start(move |request, _| match request.is("HEAD") {
                 true => head(status),
                 false => refusal(status, "PROJECTPOLICYVIOLATION"),
             })
             .await;
-            let error = resolve(options().retries(retries), &script).await.unwrap_err();
+            let error = resolve(options().retry_for(Duration::from_millis(retry_ms)), &script).await.unwrap_err();
             let want = format!("the registry answered {status} PROJECTPOLICYVIOLATION: m");
             assert!(error.to_string().ends_with(&want), "{error}");
             assert!(error.context().any(|pair| pair == ("status", &status.to_string())), "{error:?}");
@@ -66,14 +66,15 @@ async fn message_of_the_last_5xx_reaches_the_error_after_lost_connections() {
     let error = registry(options()).fetch(&repository(&script).tag(prod())).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::RegistryUnavailable);
     assert!(error.to_string().ends_with("; before that the registry answered 503 MAINTENANCE: m"), "{error}");
-    assert_eq!(script.requests().len(), 3);
+    assert!(script.requests().len() >= 3, "{:?}", script.lines());
 }
 
 #[tokio::test]
 async fn message_of_the_last_5xx_reaches_the_error_after_a_timeout() {
     let script =
         Script::start(|_, number| if number == 0 { refusal(503, "MAINTENANCE") } else { Reply::Silence }).await;
-    let slow = registry(options().total_timeout(Duration::from_millis(400)));
+    let time = Duration::from_millis(400);
+    let slow = registry(options().total_timeout(time).retry_for(time));
     let error = slow.fetch(&repository(&script).tag(prod())).await.unwrap_err();
     assert!(error.to_string().ends_with("the registry answered 503 MAINTENANCE: m"), "{error}");
 }
@@ -97,7 +98,8 @@ async fn error_body_is_shown_as_far_as_it_was_read_before_the_timeout() {
     let body = "blocked by administrative rules".repeat(200);
     let script =
         Script::start(move |_, _| Reply::Trickle(bytes(403, &[], body.len(), &body), Duration::from_millis(1))).await;
-    let slow = registry(options().total_timeout(Duration::from_millis(500)));
+    let time = Duration::from_millis(500);
+    let slow = registry(options().total_timeout(time).retry_for(time));
     let error = slow.fetch(&repository(&script).tag(prod())).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::RegistryDenied);
     assert!(error.to_string().contains("the registry answered 403: blocked by"), "{error}");

@@ -1,0 +1,109 @@
+//! The failures of requests that got no answer: how long they are tried again, and what helps.
+
+use reqwest::Url;
+use rustls::{AlertDescription, CertificateError, Error as TlsError};
+
+use super::answer::Answer;
+use super::attempts::{Again, Failure};
+use super::http::{Http, describe, host_and_port};
+use super::words::show;
+use crate::error::{Error, ErrorKind, Retry};
+use crate::http::Proxies;
+
+/// The text of hyper's error for an answer that is not HTTP/1, such as a TLS alert.
+const NOT_HTTP: &str = "invalid HTTP version parsed";
+/// The text of hyper's error for a name that was not resolved.
+const NOT_RESOLVED: &str = "dns error";
+
+/// The failure of a request to `url` that got no answer: REGISTRY_UNAVAILABLE. A fault of TLS is permanent, because a
+/// server that shows a wrong certificate shows it again.
+pub(super) fn unanswered(http: &Http, url: &Url, error: reqwest::Error) -> Failure {
+    let tls = tls_fault(&error).map(|fault| help(fault, url));
+    let proxies = Proxies::of_environment();
+    // Until TLS begins, a connection through a proxy is a connection to the proxy.
+    let proxy = proxies.to(url).filter(|_| error.is_connect() && tls.is_none());
+    let why = show(&describe(error), &http.secrets());
+    let why = match proxy {
+        Some(proxy) => format!("the proxy {proxy} does not connect to it: {why}"),
+        None => why,
+    };
+    let (help, again) = match tls {
+        Some(Some(help)) => (help, Again::Never),
+        None if url.scheme() == "http" && why.contains(NOT_HTTP) => (speaks_tls(url), Again::Never),
+        // A name that was typed wrongly is not waited for as long as a server that is restarted.
+        _ if why.contains(NOT_RESOLVED) => (String::new(), Again::FewTimes),
+        _ => (String::new(), Again::InTime),
+    };
+    let error = Error::new(ErrorKind::RegistryUnavailable, format!("{}: {why}{help}", host_and_port(url)));
+    let error = if again == Again::Never { error.with_retry(Retry::Never) } else { error };
+    Failure { error, asked: None, again }
+}
+
+/// The error of an answer to plain HTTP by which a server says that it speaks TLS, as Go's and nginx's do.
+pub(super) fn wants_tls(http: &Http, url: &Url, answer: &Answer) -> Option<Error> {
+    const SAID: [&str; 2] = ["HTTP request to an HTTPS server", "plain HTTP request was sent to HTTPS port"];
+    let body = String::from_utf8_lossy(&answer.body);
+    if url.scheme() != "http" || answer.status.as_u16() != 400 || !SAID.iter().any(|said| body.contains(said)) {
+        return None;
+    }
+    let error = answer.unusable(&http.secrets());
+    let message = format!("{}: {error}{}", host_and_port(url), speaks_tls(url));
+    Some(Error::new(error.kind(), message).with_context("status", 400).with_retry(Retry::Never))
+}
+
+/// The fault of TLS among the causes of an error.
+fn tls_fault(error: &reqwest::Error) -> Option<&TlsError> {
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    causes.into_iter().find_map(|cause| {
+        // The source of an I/O error is that of the error inside of it, so look inside.
+        let inside = cause.downcast_ref::<std::io::Error>().and_then(|error| error.get_ref());
+        cause.downcast_ref().or_else(|| inside?.downcast_ref())
+    })
+}
+
+/// The words that help with a permanent fault of TLS; none for other faults.
+fn help(fault: &TlsError, url: &Url) -> Option<String> {
+    let host = host_and_port(url);
+    let words = match fault {
+        TlsError::InvalidCertificate(error) => of_certificate(error, &host),
+        TlsError::AlertReceived(
+            AlertDescription::CertificateRequired
+            | AlertDescription::BadCertificate
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA,
+        ) => format!(
+            "the server wants another client certificate: put it and its key, as client.cert and client.key, into \
+             ~/.config/containers/certs.d/{host}/"
+        ),
+        TlsError::InvalidMessage(_) => format!(
+            "the server does not speak TLS: if it speaks plain HTTP, and the network may read all, give --insecure {host}"
+        ),
+        _ => return None,
+    };
+    Some(format!("; {words}"))
+}
+
+fn of_certificate(error: &CertificateError, host: &str) -> String {
+    match error {
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "the certificate is for other names, and --ca-file cannot change that: name the registry as its certificate \
+             does"
+                .to_owned()
+        }
+        CertificateError::Expired
+        | CertificateError::ExpiredContext { .. }
+        | CertificateError::NotValidYet
+        | CertificateError::NotValidYetContext { .. } => {
+            "the server needs a new certificate, or this machine's clock is wrong; --ca-file cannot change that".to_owned()
+        }
+        _ => format!(
+            "if the server is the right one, trust its authority, or its own certificate, with --ca-file FILE (ca_file in \
+             code), or put the file at /etc/docker/certs.d/{host}/ca.crt"
+        ),
+    }
+}
+
+fn speaks_tls(url: &Url) -> String {
+    let host = host_and_port(url);
+    format!("; the server speaks TLS, and was asked over plain HTTP: leave out --insecure, or give --tls {host}")
+}

@@ -1,0 +1,129 @@
+//! Retries by time, on tokio's clock, which moves on by itself whenever nothing else is left to do.
+
+use tokio::time::Instant;
+
+use super::super::script::{Reply, refusal, reply};
+use super::*;
+use crate::error::ErrorKind;
+
+const OUTAGE: Duration = Duration::from_secs(20);
+
+/// A registry that gives this answer for 20 s, and then the right ones.
+async fn down(answer: impl Fn() -> Reply + Send + Sync + 'static) -> Script {
+    let start = Instant::now();
+    Script::start(move |request, _| match (start.elapsed() < OUTAGE, request.is("PUT"), request.is("POST")) {
+        (true, ..) => answer(),
+        (_, true, _) => reply(201, &[], ""),
+        (_, _, true) => reply(202, &[("location", "/upload")], ""),
+        _ if request.line.contains("/blobs/") => refusal(404, "BLOB_UNKNOWN"),
+        _ => reply(200, &[("content-type", TYPE)], BODY),
+    })
+    .await
+}
+
+/// The options that a user has who sets nothing.
+fn untouched() -> OciOptions {
+    OciOptions::new().lookup(CredentialSource::Nowhere).certs_dir("/nowhere")
+}
+
+async fn put(options: OciOptions, script: &Script, seconds: u64) -> Put {
+    registry(options).put(&repository(script), &prod(), &manifest(), Duration::from_secs(seconds)).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn read_outlasts_an_outage_of_20_s() {
+    let outages: [fn() -> Reply; 4] = [
+        || refusal(503, "MAINTENANCE"),
+        || reply(503, &[("retry-after", "7")], ""),
+        || reply(429, &[("retry-after", "20")], ""),
+        || Reply::Hangup,
+    ];
+    for (at, outage) in outages.into_iter().enumerate() {
+        let script = down(outage).await;
+        let found = registry(untouched()).resolve(&repository(&script), &prod()).await;
+        assert_eq!(found.unwrap_or_else(|e| panic!("{at}: {e:?}")).unwrap().to_string(), digest());
+        assert!(script.requests().len() < 30, "{}", script.requests().len());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn upload_outlasts_an_outage_of_20_s() {
+    let script = down(|| refusal(503, "MAINTENANCE")).await;
+    let pushed = registry(untouched()).push_blob(&repository(&script), Bytes::from_static(b"blob")).await;
+    assert_eq!(pushed.unwrap(), Digest::of(b"blob"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn upload_whose_end_is_answered_503_is_begun_again() {
+    let script = Script::start(|request, number| match (request.is("POST"), request.is("PUT")) {
+        (true, _) => reply(202, &[("location", &format!("/upload/{number}"))], ""),
+        (_, true) if number < 4 => refusal(503, "MAINTENANCE"),
+        (_, true) => reply(201, &[], ""),
+        _ => refusal(404, "BLOB_UNKNOWN"),
+    })
+    .await;
+    registry(untouched()).push_blob(&repository(&script), Bytes::from_static(b"blob")).await.unwrap();
+    let sent = script.lines().iter().filter(|line| line.starts_with("P")).count();
+    assert_eq!(sent, 4, "POST and PUT, twice: {:?}", script.lines());
+}
+
+#[tokio::test(start_paused = true)]
+async fn put_that_is_answered_429_waits_within_its_timeout() {
+    let script = down(|| reply(429, &[("retry-after", "20")], "")).await;
+    assert!(matches!(put(untouched(), &script, 30).await, Put::Applied));
+    assert_eq!(script.requests().len(), 2);
+
+    let script = down(|| reply(429, &[("retry-after", "20")], "")).await;
+    let Put::Refused(error) = put(untouched(), &script, 15).await else { panic!("not refused") };
+    assert_eq!(error.kind(), ErrorKind::RegistryBusy);
+    assert!(error.to_string().ends_with("s may be waited, and it asks to wait for 20 s"), "{error}");
+    assert!(error.context().any(|pair| pair == ("retry_after_ms", "20000")), "{error:?}");
+    assert_eq!(script.requests().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn put_that_is_answered_503_is_not_sent_again() {
+    let script = down(|| reply(503, &[("retry-after", "1")], "")).await;
+    assert!(matches!(put(untouched(), &script, 30).await, Put::Unknown(_)));
+    assert_eq!(script.requests().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn retry_time_is_that_of_the_caller_then_of_the_registry_then_of_the_call() {
+    let seconds = Duration::from_secs;
+    for (given, own, finds) in
+        [(None, None, true), (None, Some(5), false), (Some(25), Some(5), true), (Some(5), Some(25), false)]
+    {
+        let script = down(|| refusal(503, "MAINTENANCE")).await;
+        let mut options = untouched().total_timeout(seconds(22));
+        options = given.map_or(options.clone(), |time| options.retry_for(seconds(time)));
+        options = own.map_or(options.clone(), |time| options.retry_for_on(script.host(), seconds(time)));
+        let (start, found) = (Instant::now(), registry(options).fetch(&repository(&script).tag(prod())).await);
+        assert_eq!(found.is_ok(), finds, "{given:?} {own:?} {found:?}");
+        assert!(finds || start.elapsed() <= seconds(6), "{:?}", start.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn longer_retry_time_extends_a_read() {
+    let script = down(|| refusal(503, "MAINTENANCE")).await;
+    let options = untouched().total_timeout(Duration::from_secs(3)).retry_for(Duration::from_secs(60));
+    assert!(registry(options).fetch(&repository(&script).tag(prod())).await.unwrap().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn zero_retry_time_means_one_attempt() {
+    let script = down(|| refusal(503, "MAINTENANCE")).await;
+    let once = untouched().retry_for(Duration::ZERO);
+    assert!(registry(once).fetch(&repository(&script).tag(prod())).await.is_err());
+    assert_eq!(script.requests().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn name_that_is_not_found_is_not_waited_for() {
+    let start = Instant::now();
+    let unknown: Repository = "registry.invalid/acme/shop".parse().unwrap();
+    let error = registry(untouched()).resolve(&unknown, &prod()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::RegistryUnavailable);
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?} {error}", start.elapsed());
+}
