@@ -9,9 +9,11 @@ use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::inner::Inner;
-use super::machine::{AppendEnd, Ask, Effect, Input, Key, LogRead, Ms, PutEnd, Replay, TagRead, Why, Worker};
+use super::machine::{
+    AppendEnd, Ask, Effect, Input, Key, LogRead, Ms, PutEnd, Replay, TagRead, WaitReason, Why, Worker,
+};
 use super::times::ms;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::ledger::{Appended, ChannelLog};
 use crate::log::{
     ActiveHold, Body, ChannelState, Observation, ObservationCause, Op, OpenMove, Outcome, RecordedError, Status,
@@ -283,12 +285,33 @@ impl Effects {
         let timeout = Duration::from_millis(timeout_ms);
         let (end, error) = match self.inner.registry.put(repository, self.channel.tag(), &manifest, timeout).await {
             Put::Applied => return PutEnd::Applied,
+            // The registry carried nothing out and says when to come back. If that is in time, the guard comes first.
+            Put::Refused(error) if self.wait_if_busy(&error, not_after).await => {
+                self.error = Some(error);
+                return PutEnd::NotReady(Retry::Later);
+            }
             // A proxy may have sent the put twice: then the second copy is refused because the first one made the tag.
             Put::Refused(error) if open.before().is_some() || !says_there(&error) => (PutEnd::Refused, error),
             Put::Refused(error) | Put::Unknown(error) => (PutEnd::Unknown, error),
         };
         self.error = Some(error);
         end
+    }
+
+    /// Waits as long as a registry asks that is busy. False, without a wait, if it asks for none, or for so long that
+    /// `until` would be over.
+    pub(super) async fn wait_if_busy(&self, error: &Error, until: Ms) -> bool {
+        let asked = error.context().find(|(name, _)| *name == "retry_after_ms").and_then(|(_, ms)| ms.parse().ok());
+        let Some(asked) = asked.filter(|_| error.kind() == ErrorKind::RegistryBusy) else { return false };
+        let now = self.inner.now();
+        let end = now.saturating_add(asked);
+        // The guard after the wait takes time.
+        if end.saturating_add(FRESH_MS) > until {
+            return false;
+        }
+        self.inner.watch(&self.channel, WaitReason::Answer { why: error.to_string() }, end, Some(error));
+        tokio::time::sleep(Duration::from_millis(end.saturating_sub(now))).await;
+        true
     }
 
     /// The manifest of a digest. REGISTRY_ABSENT if it is gone.

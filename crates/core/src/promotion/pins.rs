@@ -39,15 +39,27 @@ impl Effects {
             }
         }
         let manifest = self.manifest(digest).await?;
-        match self.inner.registry.put(repository, &tag, &manifest, self.inner.times.put).await {
-            Put::Applied if target => Ok(()),
-            Put::Applied => self.read_pin_back(digest).await,
-            Put::Refused(error) | Put::Unknown(error) => {
-                // Another worker may have put the pin, or the answer to this put was lost.
-                match self.inner.registry.resolve(repository, &tag).await {
-                    Ok(found) if found == Some(digest) => Ok(()),
-                    _ => Err(error.with_context("pin", tag)),
+        // Half of the ttl, so that the put of the tag has time.
+        let (until, mut failed) = (self.inner.now().saturating_add(self.worker.deadlines.ttl_ms / 2), 0);
+        loop {
+            let error = match self.inner.registry.put(repository, &tag, &manifest, self.inner.times.put).await {
+                Put::Applied if target => return Ok(()),
+                Put::Applied => return self.read_pin_back(digest).await,
+                Put::Refused(error) | Put::Unknown(error) => error,
+            };
+            // A pin that is put twice is the same pin.
+            if self.wait_if_busy(&error, until).await {
+                continue;
+            }
+            // Another worker may have put the pin, or the answer to this put was lost.
+            match self.inner.registry.resolve(repository, &tag).await {
+                Ok(found) if found == Some(digest) => return Ok(()),
+                // The registry answers: its fault may be over.
+                Ok(_) if error.kind() == ErrorKind::RegistryAmbiguous && self.inner.now() < until => {
+                    tokio::time::sleep(Duration::from_millis(back_off(failed))).await;
+                    failed += 1;
                 }
+                _ => return Err(error.with_context("pin", tag)),
             }
         }
     }
