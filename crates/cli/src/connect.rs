@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tagwarden::config::Config;
 use tagwarden::ledger::{Ledger, LedgerUrl, OpenMode};
 use tagwarden::registry::Registry;
-use tagwarden::registry::oci::{Credentials, OciRegistry, Secret};
-use tagwarden::{Channel, Error, ErrorKind, Promoter, Result, Times};
+use tagwarden::registry::oci::{Credentials, OciOptions, OciRegistry, Scheme, Secret};
+use tagwarden::{Channel, Error, ErrorKind, Promoter, Result, Times, parse_duration};
 
 use crate::args::{Global, RegistryArgs};
 use crate::offline::Offline;
@@ -130,17 +130,9 @@ pub(crate) fn registry<'h>(
     hosts: impl IntoIterator<Item = &'h str>,
 ) -> Result<OciRegistry> {
     let hosts: Vec<&str> = hosts.into_iter().collect();
-    let mut options = config.oci_options()?;
-    for host in &args.insecure {
-        options = options.insecure(host);
-    }
+    let mut options = reached(config.oci_options()?, args)?;
     for host in args.token_server.iter().cloned().chain(token_servers(std::env::var("TAGWARDEN_TOKEN_SERVERS"))?) {
         options = options.token_server(host);
-    }
-    if let Some(file) = &args.ca_file {
-        let pem = std::fs::read(file)
-            .map_err(|e| Error::new(ErrorKind::ConfigInvalid, format!("--ca-file {}: {e}", file.display())))?;
-        options = options.ca_pem(pem);
     }
     if let Some(user) = &args.username {
         let host = one_host(&hosts)?;
@@ -160,6 +152,32 @@ fn token_servers(set: Result<String, VarError>) -> Result<Vec<String>> {
     };
     let hosts = text.split(|char: char| char == ',' || char.is_whitespace());
     Ok(hosts.filter(|host| !host.is_empty()).map(str::to_owned).collect())
+}
+
+/// The options with what the command line and the environment say of the connection.
+fn reached(mut options: OciOptions, args: &RegistryArgs) -> Result<OciOptions> {
+    for (hosts, scheme) in [(&args.tls, Scheme::Https), (&args.insecure, Scheme::Http)] {
+        options = hosts.iter().fold(options, |options, host| options.scheme(host, scheme));
+    }
+    if let Some(host) = args.tls.iter().find(|host| args.insecure.contains(host)) {
+        let message = format!("{host} is given with --tls and with --insecure: choose one");
+        return Err(Error::new(ErrorKind::ConfigInvalid, message));
+    }
+    if let Some(file) = &args.ca_file {
+        options = options.ca_file(file);
+    }
+    let retry_for = match (args.retry_for, std::env::var("TAGWARDEN_RETRY_FOR")) {
+        (Some(given), _) => Some(given),
+        (None, Ok(set)) => Some(
+            parse_duration(&set)
+                .map_err(|error| Error::new(ErrorKind::ConfigInvalid, format!("TAGWARDEN_RETRY_FOR: {error}")))?,
+        ),
+        (None, Err(_)) => None,
+    };
+    Ok(match retry_for {
+        Some(time) => options.retry_for(time),
+        None => options,
+    })
 }
 
 /// The only host of a command with a password; CONFIG_INVALID if there are two.

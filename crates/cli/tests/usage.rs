@@ -320,7 +320,7 @@ fn a_release_is_packed_and_pushed_from_the_command_line() {
 fn certificates_that_cannot_be_read_are_a_usage_error() {
     let world = World::with_prod();
     std::fs::write(world.dir.path().join("bad.pem"), "no certificate").unwrap();
-    for (file, want) in [("none.pem", "--ca-file none.pem: "), ("bad.pem", "[CONFIG_INVALID]")] {
+    for (file, want) in [("none.pem", "none.pem cannot be used: "), ("bad.pem", "[CONFIG_INVALID]")] {
         let said = world.does(&["current", &world.prod(), "--ca-file", file], 2);
         assert!(said.err.contains(want), "{}", said.err);
     }

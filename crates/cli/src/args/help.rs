@@ -75,7 +75,7 @@ Configuration, tagwarden.toml, found upwards from the working directory:
   `tagwarden init` writes a first one, docs/reference/configuration.md has every key.
 
 Environment: TAGWARDEN_LEDGER; TAGWARDEN_GIT_TOKEN, for a ledger in a Git branch; TAGWARDEN_USERNAME and TAGWARDEN_PASSWORD or TAGWARDEN_IDENTITY_TOKEN, for the registry \
-that TAGWARDEN_REGISTRY names, or the only one of the command; TAGWARDEN_TOKEN_SERVERS; REGISTRY_AUTH_FILE, \
+that TAGWARDEN_REGISTRY names, or the only one of the command; TAGWARDEN_TOKEN_SERVERS; TAGWARDEN_RETRY_FOR; HTTPS_PROXY, HTTP_PROXY, NO_PROXY; REGISTRY_AUTH_FILE, \
 DOCKER_AUTH_CONFIG, DOCKER_CONFIG; NO_COLOR; and, for who moves, what the CI sets, or in a terminal \
 TAGWARDEN_ACTOR, LOGNAME and USER.
 

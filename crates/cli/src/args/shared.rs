@@ -7,7 +7,9 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use tagwarden::log::HoldScope;
 use tagwarden::policy::ExpectedDigest;
-use tagwarden::{Commit, IdempotencyKey, Line, ReleaseLabel, Result, Times, parse_duration};
+use tagwarden::{
+    Commit, Error, ErrorKind, IdempotencyKey, Line, ReleaseLabel, Repository, Result, Times, parse_duration,
+};
 
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Common options")]
@@ -45,18 +47,37 @@ pub(crate) struct RegistryArgs {
     /// Read the password from standard input, to its end (one line break at the end is left out)
     #[arg(long, requires = "username")]
     pub(crate) password_stdin: bool,
-    /// Trust the certificates in this PEM file besides the platform's own
+    /// Trust the certificates in this PEM file besides the platform's own: authorities', or the server's own. Those of
+    /// /etc/docker/certs.d/HOST and of ~/.config/containers/certs.d/HOST are used without it, client certificates too
     #[arg(long, value_name = "FILE", value_parser = super::path)]
     pub(crate) ca_file: Option<PathBuf>,
-    /// Speak plain HTTP to this registry, HOST[:PORT]; may be given more than once. Loopback hosts do by default, all
-    /// others speak TLS
-    #[arg(long, value_name = "HOST")]
+    /// Speak TLS to this registry, HOST[:PORT], although it is a loopback host; may be given more than once. A certificate
+    /// for the host, or --ca-file, says it as well. All other hosts speak TLS by default
+    #[arg(long, value_name = "HOST", value_parser = host)]
+    pub(crate) tls: Vec<String>,
+    /// Speak plain HTTP to this registry, HOST[:PORT]; may be given more than once. Loopback hosts do by default
+    #[arg(long, value_name = "HOST", value_parser = host)]
     pub(crate) insecure: Vec<String>,
     /// Let the registry name a token server on this host, HOST[:PORT], though it is on another site; may be given more
     /// than once. Also: TAGWARDEN_TOKEN_SERVERS, separated by commas or spaces, and `token-servers` of the registry in
     /// tagwarden.toml
     #[arg(long, value_name = "HOST")]
     pub(crate) token_server: Vec<String>,
+    /// How long a request is tried again that the registry did not answer, or answered with 429 or 5xx; 0s tries once.
+    /// Default: TAGWARDEN_RETRY_FOR, else 30s for a read, 300s for an upload, and the timeout of a put, which is never longer
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub(crate) retry_for: Option<Duration>,
+}
+
+/// The host in `HOST[:PORT]`, or in the URL of a registry.
+fn host(text: &str) -> Result<String> {
+    let host = text.strip_prefix("https://").or(text.strip_prefix("http://")).unwrap_or(text).trim_end_matches('/');
+    // A host is checked as a part of a repository.
+    match format!("{host}/path").parse::<Repository>() {
+        Ok(repository) if repository.registry() == host => Ok(host.to_owned()),
+        Ok(_) => Err(Error::new(ErrorKind::ValueInvalid, format!("{host:?} is not HOST[:PORT] of a registry"))),
+        Err(error) => Err(error),
+    }
 }
 
 /// Who asks. Everything is read from the CI's environment, or from the terminal, where it is not given.
