@@ -36,8 +36,8 @@ function settings({ config, channels: [channel], pipeline: stages }) {
 }
 
 /** The registry client. A login goes only to the one host of the step's channels or repository. */
-function registry({ config, username, password, token, tokenServers, channels, repository }) {
-  const own = { tokenServers, ...(config.file === undefined ? {} : { config }) }
+function registry({ config, username, password, token, tokenServers, caFile, retryForMs, channels, repository }) {
+  const own = { tokenServers, caFile, retryForMs, ...(config.file === undefined ? {} : { config }) }
   // The core takes it as the login of ghcr.io, after the stored ones.
   if (token) process.env.GITHUB_TOKEN ||= token
   const named = [...channels, repository].filter(Boolean)

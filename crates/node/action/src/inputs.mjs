@@ -31,6 +31,7 @@ export function inputs() {
   if (!username !== !password) throw new Error('username and password: give both or neither')
   const given = {
     command, ledger, username, password, token, config: text('config'),
+    caFile: text('ca-file'), retryForMs: text('retry-for') && number('retry-for') * 1000,
     tokenServers: core.getMultilineInput('token-servers'), channels: core.getMultilineInput('channel'),
     source: text('source'), sourceChannel: text('source-channel'), order: text('order'), to: text('to'), repository: text('repository'),
     pipeline: core.getMultilineInput('pipeline').map(stage),
