@@ -69,7 +69,8 @@ impl RegistryHarness for Over {
     async fn broken(&self) -> (Arc<dyn Registry>, Repository) {
         // No process listens on this port: it was free a moment ago.
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let registry = OciRegistry::new(OciOptions::new().lookup(CredentialSource::Nowhere).retry_for(Duration::ZERO)).unwrap();
+        let registry =
+            OciRegistry::new(OciOptions::new().lookup(CredentialSource::Nowhere).retry_for(Duration::ZERO)).unwrap();
         (Arc::new(registry), format!("127.0.0.1:{port}/requirements/broken").parse().unwrap())
     }
 }

@@ -133,6 +133,16 @@ records! {
         pub password_env: Option<String>,
         /// The token servers that it may name though they are on another site; absent if the file does not say.
         pub token_servers: Option<List<String>>,
+        /// The file of certificates to trust; none if the file does not say.
+        pub ca_file: Option<String>,
+        /// The file of the client certificate; none if the file does not say.
+        pub client_cert: Option<String>,
+        /// The file of the client certificate's key; none if the file does not say.
+        pub client_key: Option<String>,
+        /// How long a failed request is tried again, in milliseconds; none if the file does not say.
+        pub retry_for_ms: Option<Count>,
+        /// True for TLS, false for plain HTTP; none if the file does not say.
+        pub tls: Option<bool>,
     }
 
     /// The result of an audit.
@@ -253,9 +263,22 @@ impl FromCore<config::EnvironmentConfig> for EnvironmentConfig {
 impl FromCore<(String, config::RegistryConfig)> for RegistryConfig {
     fn from_core((host, core): (String, config::RegistryConfig)) -> RegistryConfig {
         let ms = |settle: std::time::Duration| u64::try_from(settle.as_millis()).unwrap_or(u64::MAX);
-        let config::RegistryConfig { settle, user_env, password_env, token_servers, .. } = core;
+        let path = |file: std::path::PathBuf| file.display().to_string();
+        let config::RegistryConfig { settle, user_env, password_env, token_servers, ca_file, retry_for, tls, .. } =
+            core;
         let token_servers = (!token_servers.is_empty()).then(|| Vec::from_iter(token_servers));
-        RegistryConfig { host, settle_ms: to(settle.map(ms)), user_env, password_env, token_servers: to(token_servers) }
+        RegistryConfig {
+            host,
+            settle_ms: to(settle.map(ms)),
+            user_env,
+            password_env,
+            token_servers: to(token_servers),
+            ca_file: ca_file.map(path),
+            client_cert: core.client_cert.map(path),
+            client_key: core.client_key.map(path),
+            retry_for_ms: to(retry_for.map(ms)),
+            tls,
+        }
     }
 }
 

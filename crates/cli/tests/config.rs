@@ -70,7 +70,8 @@ fn meaning_of_a_file_is_said_for_each_environment() {
         "promotion-order = 'warn'\nparts-present = 'off'\n\
          override = { allowed = ['ledger-complete'], by = ['manual:ada'] }\n\
          [registry.'reg.io']\nsettle = '90s'\nuser-env = 'REG_USER'\npassword-env = 'REG_PASSWORD'\n\
-         token-servers = ['auth.io', 'b.io:5001']\n[order]\nby = 'semver'",
+         token-servers = ['auth.io', 'b.io:5001']\n\
+         tls = true\nca-file = '/etc/ca.pem'\nclient-cert = '/etc/c.pem'\nclient-key = '/etc/c.key'\nretry-for = '2m'\n[order]\nby = 'semver'",
     );
     let said = world.does(&["config", "validate"], 0);
     let json = world.json(&["config", "validate", "tagwarden.toml"], 0);
@@ -81,6 +82,10 @@ fn meaning_of_a_file_is_said_for_each_environment() {
         "  registry  reg.io may answer an older value of a tag for 90s".to_owned(),
         "  login     reg.io by the variables REG_USER and REG_PASSWORD".to_owned(),
         "  tokens    reg.io by auth.io, b.io:5001".to_owned(),
+        "  tls       reg.io speaks TLS".to_owned(),
+        "  trust     reg.io by /etc/ca.pem".to_owned(),
+        "  client    reg.io gets /etc/c.pem".to_owned(),
+        "  retries   reg.io is asked again for 2m".to_owned(),
         format!("dev {}", world.channel("dev")),
         format!("  policy    standard {}", dev["policy"]["digest"].as_str().unwrap()),
         "  after     nothing: it is the first environment".to_owned(),
@@ -97,6 +102,7 @@ fn meaning_of_a_file_is_said_for_each_environment() {
     assert_eq!(json["registries"]["reg.io"]["settle_ms"], 90_000);
     assert_eq!(json["registries"]["reg.io"]["password_env"], "REG_PASSWORD");
     assert_eq!(json["registries"]["reg.io"]["token_servers"], serde_json::json!(["auth.io", "b.io:5001"]));
+    assert_eq!(json["registries"]["reg.io"]["retry_for_ms"], 120_000);
 
     std::fs::remove_file(world.dir.path().join("tagwarden.toml")).unwrap();
     let said = world.does(&["config", "validate"], 2);

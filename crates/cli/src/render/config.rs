@@ -1,6 +1,7 @@
 //! Answers of `init` and `config validate`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tagwarden::config::{Config, Draft, EnvironmentConfig};
@@ -29,13 +30,21 @@ pub(crate) fn config(file: &Path, config: &Config, style: Style) -> Result<Answe
         environments.push(described(environment));
     }
     let registries = config.registries.iter().map(|(host, registry)| {
-        let settle_ms = registry.settle.map(|settle| settle.as_millis() as u64);
-        let (user, password) = (&registry.user_env, &registry.password_env);
         let token_servers = Some(&registry.token_servers).filter(|servers| !servers.is_empty());
-        let settings = json!({
-            "settle_ms": settle_ms, "user_env": user, "password_env": password, "token_servers": token_servers,
+        let ms = |time: Option<Duration>| time.map(|time| time.as_millis() as u64);
+        let path = |file: &Option<PathBuf>| file.as_ref().map(|file| file.display().to_string());
+        let json = json!({
+            "settle_ms": ms(registry.settle),
+            "user_env": registry.user_env,
+            "password_env": registry.password_env,
+            "token_servers": token_servers,
+            "ca_file": path(&registry.ca_file),
+            "client_cert": path(&registry.client_cert),
+            "client_key": path(&registry.client_key),
+            "retry_for_ms": ms(registry.retry_for),
+            "tls": registry.tls,
         });
-        (host.clone(), settings)
+        (host.clone(), json)
     });
     let json = json!({
         "file": file.display().to_string(),
@@ -74,6 +83,18 @@ fn whole(file: &Path, config: &Config, style: Style) -> String {
         if !registry.token_servers.is_empty() {
             let servers: Vec<&str> = registry.token_servers.iter().map(String::as_str).collect();
             fields = fields.field("tokens", format!("{host} by {}", servers.join(", ")));
+        }
+        if let Some(tls) = registry.tls {
+            fields = fields.field("tls", format!("{host} speaks {}", if tls { "TLS" } else { "plain HTTP" }));
+        }
+        if let Some(file) = &registry.ca_file {
+            fields = fields.field("trust", format!("{host} by {}", shown(&file.display().to_string())));
+        }
+        if let Some(file) = &registry.client_cert {
+            fields = fields.field("client", format!("{host} gets {}", shown(&file.display().to_string())));
+        }
+        if let Some(time) = registry.retry_for {
+            fields = fields.field("retries", format!("{host} is asked again for {}", human_duration(time)));
         }
     }
     if config.environments.is_empty() {

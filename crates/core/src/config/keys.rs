@@ -125,6 +125,12 @@ pub(super) fn retention() -> Vec<Key> {
 pub(super) fn registry() -> Vec<Key> {
     let about = "The time for which the registry may answer an older value of a tag, 1ms to 1h. It is never shorter than \
                  the quiet time. Default: 10m for ghcr.io, 2m for *.azurecr.io, 30s for others";
+    let ca = "A PEM file of certificates to trust: an authority's, or the registry's own. Relative to this file. Default: none";
+    let cert = "A PEM file with the client certificate. Relative to this file. It needs `client-key`. Default: none";
+    let client_key = "A PEM file with the key of the client certificate. Relative to this file. Default: none";
+    let retry = "The time for which a request is tried again that the registry did not answer, or answered with 429 or 5xx. \
+                 Default: 30s for a read, 300s for an upload";
+    let tls = "True speaks TLS, false plain HTTP. Default: true, and false for a loopback host without a certificate";
     let user = "The environment variable that has the user of the login. It needs `password-env`. Default: none";
     let token_servers = "Hosts of token servers, HOST or HOST:PORT, that the registry may name though they are on another site. \
                          Default: none";
@@ -134,6 +140,11 @@ pub(super) fn registry() -> Vec<Key> {
         key("user-env", VARIABLE, user),
         key("password-env", VARIABLE, password),
         key("token-servers", Shape::List(Box::new(Shape::Text(HOST))), token_servers),
+        key("ca-file", Shape::Text("."), ca),
+        key("client-cert", Shape::Text("."), cert),
+        key("client-key", Shape::Text("."), client_key),
+        key("retry-for", DURATION, retry),
+        key("tls", Shape::Truth, tls),
     ]
 }
 

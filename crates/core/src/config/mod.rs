@@ -119,7 +119,11 @@ impl Config {
             environments,
             pipeline,
             retention: root.get("retention").map(retention).transpose()?.unwrap_or_default(),
-            registries: root.get("registry").map(RegistryConfig::all).transpose()?.unwrap_or_default(),
+            registries: root
+                .get("registry")
+                .map(|item| RegistryConfig::all(item, home))
+                .transpose()?
+                .unwrap_or_default(),
         })
     }
 

@@ -1,6 +1,7 @@
 //! `RegistryConfig`: the settings of one registry, `[registry."HOST[:PORT]"]`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::source::{Item, Name};
@@ -21,16 +22,26 @@ pub struct RegistryConfig {
     pub password_env: Option<String>,
     /// The token servers, `host[:port]`, that it may name though they are on another site.
     pub token_servers: BTreeSet<String>,
+    /// The file of certificates to trust.
+    pub ca_file: Option<PathBuf>,
+    /// The file of the client certificate; set if and only if `client_key` is.
+    pub client_cert: Option<PathBuf>,
+    /// The file of the client certificate's key.
+    pub client_key: Option<PathBuf>,
+    /// The time for which a failed request is tried again.
+    pub retry_for: Option<Duration>,
+    /// True for TLS, false for plain HTTP.
+    pub tls: Option<bool>,
 }
 
 impl RegistryConfig {
-    /// Reads the table `[registry]`: the settings by `host[:port]`.
-    pub(super) fn all(item: Item<'_>) -> Result<BTreeMap<String, RegistryConfig>> {
-        let read = |(name, item): (Name<'_>, Item<'_>)| Ok((host(name)?, RegistryConfig::read(name, item)?));
+    /// Reads the table `[registry]`: the settings by `host[:port]`. Paths begin at `home`.
+    pub(super) fn all(item: Item<'_>, home: &Path) -> Result<BTreeMap<String, RegistryConfig>> {
+        let read = |(name, item): (Name<'_>, Item<'_>)| Ok((host(name)?, RegistryConfig::read(name, item, home)?));
         item.named()?.into_iter().map(read).collect()
     }
 
-    fn read(name: Name<'_>, item: Item<'_>) -> Result<RegistryConfig> {
+    fn read(name: Name<'_>, item: Item<'_>, home: &Path) -> Result<RegistryConfig> {
         let table = item.table(&keys::registry())?;
         let settle = match table.get("settle") {
             Some(item) => {
@@ -49,7 +60,29 @@ impl RegistryConfig {
         }
         let token_servers =
             table.get("token-servers").map_or_else(|| Ok(BTreeSet::new()), |item| item.set(token_server))?;
-        Ok(RegistryConfig { settle, user_env, password_env, token_servers })
+        let file = |key| table.get(key).map(|item| Ok::<_, Error>(home.join(item.text()?))).transpose();
+        let (client_cert, client_key) = (file("client-cert")?, file("client-key")?);
+        match (table.get("client-cert"), table.get("client-key")) {
+            (Some(lone), None) => return Err(lone.bad("`client-cert` needs `client-key`")),
+            (None, Some(lone)) => return Err(lone.bad("`client-key` needs `client-cert`")),
+            _ => {}
+        }
+        let tls = table.get("tls").map(Item::truth).transpose()?;
+        let ca_file = file("ca-file")?;
+        if let (Some(false), Some(given)) = (tls, table.get("ca-file").or(table.get("client-cert"))) {
+            return Err(given.bad("a certificate needs TLS, and `tls` is false"));
+        }
+        Ok(RegistryConfig {
+            settle,
+            user_env,
+            password_env,
+            token_servers,
+            ca_file,
+            client_cert,
+            client_key,
+            retry_for: table.get("retry-for").map(duration).transpose()?,
+            tls,
+        })
     }
 }
 
@@ -87,13 +120,26 @@ impl super::Config {
     /// The options of an [`OciRegistry`](crate::registry::oci::OciRegistry), with the settings that this file has for
     /// each registry; every other option has its default.
     pub fn oci_options(&self) -> Result<crate::registry::oci::OciOptions> {
-        let mut options = crate::registry::oci::OciOptions::new();
+        use crate::registry::oci::{OciOptions, Scheme};
+        let mut options = OciOptions::new();
         for (host, registry) in &self.registries {
             if let (Some(user), Some(password)) = (&registry.user_env, &registry.password_env) {
                 options = options.login_variables(host, user, password);
             }
             for token_server in &registry.token_servers {
                 options = options.token_server_of(host, token_server);
+            }
+            if let Some(file) = &registry.ca_file {
+                options = options.ca_file_on(host, file);
+            }
+            if let (Some(certificate), Some(key)) = (&registry.client_cert, &registry.client_key) {
+                options = options.client_certificate_on(host, certificate, key);
+            }
+            if let Some(time) = registry.retry_for {
+                options = options.retry_for_on(host, time);
+            }
+            if let Some(tls) = registry.tls {
+                options = options.scheme(host, if tls { Scheme::Https } else { Scheme::Http });
             }
         }
         Ok(options)

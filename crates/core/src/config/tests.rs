@@ -29,7 +29,8 @@ fn file_with_every_section_is_read() {
                 [[pipeline]]\nenvironment = 'dev'\nchannel = 'reg.io/a:dev'\n\
                 [[pipeline]]\nenvironment = 'prod'\nchannel = 'oci://reg.io/a:prod'\n\
                 [pipeline.policy]\nafter-rollback = 'hold'\n\
-                [retention]\nkeep-last = 3\nkeep-for = '7d'\n[registry.'reg.io']\nsettle = '90s'\n";
+                [retention]\nkeep-last = 3\nkeep-for = '7d'\n[registry.'reg.io']\nsettle = '90s'\n\
+                ca-file = 'certs/ca.pem'\nretry-for = '2m'\ntls = true\n";
     let config = parse(text).unwrap();
     assert_eq!(config.ledger.as_ref().unwrap().to_string(), "/x/audit", "relative to the file");
     assert_eq!(config.order, Order::new(OrderBy::Created, true).ok());
@@ -39,6 +40,9 @@ fn file_with_every_section_is_read() {
     assert_eq!(config.environment(prod).unwrap().after_rollback, AfterRollback::Hold);
     assert_eq!(config.pipeline.as_ref().unwrap().before(prod).unwrap().channel, *dev);
     assert_eq!((config.retention.keep_last.get(), config.retention.keep_for.as_secs()), (3, 604_800));
+    let registry = &config.registries["reg.io"];
+    assert_eq!(registry.ca_file.as_deref(), Some(Path::new("/x/certs/ca.pem")), "relative to the file");
+    assert_eq!((registry.retry_for, registry.tls), (Some(std::time::Duration::from_secs(120)), Some(true)));
     let times = config.times(Times::default()).unwrap();
     assert_eq!((times.settle("reg.io").as_secs(), times.settle("ghcr.io").as_secs()), (90, 600));
 }
