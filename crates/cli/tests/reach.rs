@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use common::{Said, WHO, World, said};
 use tagwarden_testing::{HttpFault, RetryAfter, Seen};
 use tagwarden_tests::connect::ConnectProxy;
-use tagwarden_tests::proxy::{OWN_PEM, Proxy, Tls};
+use tagwarden_tests::proxy::{CLIENT_KEY_PEM, CLIENT_PEM, OWN_PEM, Proxy, Tls};
 
 const NAME: &str = "registry.example.test";
 
@@ -63,6 +63,27 @@ fn certificates_of_docker_and_podman_are_found_by_host() {
         let broken = run(&world, &["current", "prod"], &[], 2);
         assert!(broken.err.contains("ca.crt cannot be used: no PEM certificate"), "{}", broken.err);
     }
+}
+
+#[test]
+fn configuration_names_the_certificates_of_a_registry() {
+    let world = World::new();
+    let proxy = Proxy::https(world.server.host(), Tls::OwnForClients);
+    let host = proxy.host();
+    for (name, text) in [("own.pem", OWN_PEM), ("client.pem", CLIENT_PEM), ("client.key", CLIENT_KEY_PEM)] {
+        std::fs::write(world.dir.path().join(name), text).unwrap();
+    }
+    let file = |client: &str| {
+        format!(
+            "ledger = 'ledger'\n[[pipeline]]\nenvironment = 'prod'\nchannel = '{host}/acme/shop:prod'\n\
+             [registry.'{host}']\nca-file = 'own.pem'\nretry-for = '1s'\n{client}"
+        )
+    };
+    world.config(&file(""));
+    let unknown = run(&world, &["bootstrap", "prod", "--source", "1.4.0"], &[], 6);
+    assert!(unknown.err.contains("the server wants another client certificate"), "{}", unknown.err);
+    world.config(&file("client-cert = 'client.pem'\nclient-key = 'client.key'\n"));
+    story(&world, &[], &[]);
 }
 
 #[test]

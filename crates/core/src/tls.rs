@@ -203,7 +203,8 @@ impl ServerCertVerifier for LazyVerifier {
     }
 }
 
-#[cfg(all(test, any(feature = "oci", feature = "postgres")))]
+#[cfg(test)]
+#[cfg(any(feature = "oci", feature = "postgres"))]
 mod tests {
     use super::*;
 

@@ -15,12 +15,13 @@ use reqwest::{Method, RequestBuilder, StatusCode};
 use tokio::time::Instant;
 
 use super::answer::{Answer, Origin};
-use super::attempts::Attempts;
+use super::attempts::{Attempts, Failure};
 use super::challenge::Challenge;
 use super::credentials::{Credentials, Found, TOKEN_USER, basic};
 use super::endpoint::Endpoint;
+use super::fault::unanswered;
 use super::host::{Host, LONGEST_LIFE, Pass, RepositoryLogin};
-use super::http::{describe, lock, request};
+use super::http::{lock, request};
 use super::options::TokenScope;
 use super::words::and;
 use crate::error::{Error, ErrorKind, Result};
@@ -163,17 +164,19 @@ impl<'a> Login<'a> {
         let ask = || async {
             let http = self.endpoint.http;
             let url = self.endpoint.root("v2/")?;
-            let mut attempts = Attempts::new(&http.options, self.attempts.deadline);
+            let mut attempts = Attempts::new(self.attempts.time);
             loop {
-                let sent = attempts.send(request(&http.clients, Method::GET, &url), Origin::Registry, None).await;
-                let (error, asked) = match sent {
+                let sent = attempts
+                    .send(request(&self.endpoint.clients.requests, Method::GET, &url), Origin::Registry, None)
+                    .await;
+                let failure = match sent {
                     Ok(answer) if matches!(answer.status.as_u16(), 429 | 500..=599) => {
-                        (answer.unusable(&http.secrets()), answer.asked_wait())
+                        Failure::of(answer.unusable(&http.secrets()), &answer)
                     }
                     Ok(answer) => return Challenge::of(&answer.headers),
-                    Err(error) => (http.unavailable(&url, &describe(error)), None),
+                    Err(error) => unanswered(http, &url, error),
                 };
-                attempts.retry(error, asked).await?;
+                attempts.retry(failure).await?;
             }
         };
         self.host.root.get_or_try_init(ask).await.cloned()

@@ -6,9 +6,9 @@ use rustls::{AlertDescription, CertificateError, Error as TlsError};
 use super::answer::Answer;
 use super::attempts::{Again, Failure};
 use super::http::{Http, describe, host_and_port};
-use super::words::show;
 use crate::error::{Error, ErrorKind, Retry};
 use crate::http::Proxies;
+use crate::secret::show;
 
 /// The text of hyper's error for an answer that is not HTTP/1, such as a TLS alert.
 const NOT_HTTP: &str = "invalid HTTP version parsed";

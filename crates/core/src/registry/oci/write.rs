@@ -18,7 +18,6 @@ use super::options::TokenScope;
 use super::read;
 use crate::error::{Error, ErrorKind, Result};
 use crate::registry::{Manifest, Put};
-use crate::secret::show;
 use crate::value::{Digest, Reference, Repository};
 
 /// The largest number of redirects that one write follows.
