@@ -52,7 +52,7 @@ pub enum Vendor {
     Quay,
     /// Harbor.
     ///
-    /// What is absent is 404 NOT_FOUND (goharbor/harbor#16515). A put to an immutable tag, and DELETE of what it holds,
+    /// An absent tag is 404 NOT_FOUND (goharbor/harbor#16515). A put to an immutable tag, and DELETE of what it holds,
     /// is 412 PRECONDITION; DELETE by tag is 400 UNSUPPORTED (the source of Harbor, `src/server`). Tokens come from
     /// `/service/token` for the service `harbor-registry`. [`hide`](super::MemoryRegistry::hide) imitates the policy
     /// that blocks vulnerable images.

@@ -390,7 +390,7 @@ async fn edit_by_hand_is_corrupt_or_forked() {
     run(&["clone", "--quiet", "--branch", "tagwarden", &server, "clone"]);
     let file = clone.join(LOG).join("000000000000.jsonl");
     let text = std::fs::read_to_string(&file).unwrap();
-    std::fs::write(&file, text.replace("because", "becausE")).unwrap();
+    std::fs::write(&file, text.replace("because", "BECAUSE")).unwrap();
     let commit = ["-C", "clone", "-c", "user.name=eve", "-c", "user.email=eve@x.invalid", "commit", "-qam", "edit"];
     run(&commit);
     run(&["-C", "clone", "push", "--quiet", "origin", "HEAD"]);

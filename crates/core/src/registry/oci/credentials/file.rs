@@ -38,7 +38,7 @@ struct Entry {
     registrytoken: Option<String>,
 }
 
-/// What a file has for a repository.
+/// The content of a file for a repository.
 pub(super) enum Stored {
     Login(Credentials),
     Nothing,
