@@ -72,7 +72,10 @@ fn files_of_a_clone_are_the_logs_that_verify_reads() {
     holds(&world, 50);
     world.does(&["ledger", "export", "backup"], 0);
     world.does(&["ledger", "import", "backup", "--ledger", &url], 0);
-    world.does(&["promote", "dev", "--source", "1.4.1", "--reason", "\u{e9}t\u{e9} \u{2014} 1.4.1", "--ledger", &url], 0);
+    world.does(
+        &["promote", "dev", "--source", "1.4.1", "--reason", "\u{e9}t\u{e9} \u{2014} 1.4.1", "--ledger", &url],
+        0,
+    );
     world.does(&["promote", "prod", "--source", "dev", "--ledger", &url], 0);
     let verdict = world.json(&["verify", "--ledger", &url], 0);
     assert_eq!(verdict["sound"], true);

@@ -1,12 +1,13 @@
 //! The HTTP clients of this crate: its own TLS settings, no redirects and no hidden retries.
 
+mod near;
 mod proxy;
-
-use std::net::IpAddr;
 
 use reqwest::{Client, ClientBuilder};
 use rustls::ClientConfig;
 
+pub(crate) use self::near::is_loopback;
+use self::near::is_near;
 pub(crate) use self::proxy::Proxies;
 use crate::error::Result;
 use crate::tls::{self, Identity, Trust};
@@ -48,15 +49,4 @@ pub(crate) fn tls(trust: Trust, identity: Option<&Identity>) -> Result<ClientCon
     let mut tls = tls::config(trust, identity)?;
     tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(tls)
-}
-
-/// True for the hosts that are never reached through a proxy.
-fn is_near(host: &str) -> bool {
-    is_loopback(host) || host.starts_with("169.254.")
-}
-
-/// True for `localhost`, 127.0.0.0/8 and `::1`, with or without brackets.
-pub(crate) fn is_loopback(host: &str) -> bool {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
 }

@@ -28,6 +28,8 @@ mod draft;
 mod environment;
 mod keys;
 mod nearest;
+#[cfg(feature = "oci")]
+mod oci;
 mod registry;
 mod schema;
 mod source;
@@ -36,7 +38,6 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use toml::de::DeTable;
 
@@ -50,7 +51,7 @@ use crate::ledger::LedgerUrl;
 use crate::policy::{Order, OrderBy, Policy};
 use crate::promotion::{AfterRollback, Promoter, PromoterBuilder, Times};
 use crate::retention::RetentionRule;
-use crate::value::{Channel, Pipeline, Stage, parse_duration, without_credentials};
+use crate::value::{Channel, Pipeline, Stage, without_credentials};
 
 /// The content of a `tagwarden.toml`. Empty, which is the default, if there is no file.
 #[derive(Clone, Debug, Default)]
@@ -206,10 +207,6 @@ fn retention(item: Item<'_>) -> Result<RetentionRule> {
     let default = RetentionRule::default();
     Ok(RetentionRule {
         keep_last: table.get("keep-last").map_or(Ok(default.keep_last), Item::number)?,
-        keep_for: table.get("keep-for").map_or(Ok(default.keep_for), duration)?,
+        keep_for: table.get("keep-for").map_or(Ok(default.keep_for), Item::duration)?,
     })
-}
-
-fn duration(item: Item<'_>) -> Result<Duration> {
-    item.with(parse_duration(item.text()?))
 }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::keys;
 use super::source::{Item, Name};
-use super::{duration, keys};
 use crate::error::{Error, ErrorKind, Result};
 use crate::promotion::Times;
 use crate::value::Repository;
@@ -45,7 +45,7 @@ impl RegistryConfig {
         let table = item.table(&keys::registry())?;
         let settle = match table.get("settle") {
             Some(item) => {
-                let settle = duration(item)?;
+                let settle = item.duration()?;
                 item.with(Times::default().with_settle_on(name.text(), settle))?;
                 Some(settle)
             }
@@ -80,7 +80,7 @@ impl RegistryConfig {
             ca_file,
             client_cert,
             client_key,
-            retry_for: table.get("retry-for").map(duration).transpose()?,
+            retry_for: table.get("retry-for").map(Item::duration).transpose()?,
             tls,
         })
     }
@@ -112,36 +112,5 @@ fn variable(item: Item<'_>) -> Result<String> {
     match is_name {
         true => Ok(name.to_owned()),
         false => Err(item.bad("expected the name of an environment variable, not its value")),
-    }
-}
-
-#[cfg(feature = "oci")]
-impl super::Config {
-    /// The options of an [`OciRegistry`](crate::registry::oci::OciRegistry), with the settings that this file has for
-    /// each registry; every other option has its default.
-    pub fn oci_options(&self) -> Result<crate::registry::oci::OciOptions> {
-        use crate::registry::oci::{OciOptions, Scheme};
-        let mut options = OciOptions::new();
-        for (host, registry) in &self.registries {
-            if let (Some(user), Some(password)) = (&registry.user_env, &registry.password_env) {
-                options = options.login_variables(host, user, password);
-            }
-            for token_server in &registry.token_servers {
-                options = options.token_server_of(host, token_server);
-            }
-            if let Some(file) = &registry.ca_file {
-                options = options.ca_file_on(host, file);
-            }
-            if let (Some(certificate), Some(key)) = (&registry.client_cert, &registry.client_key) {
-                options = options.client_certificate_on(host, certificate, key);
-            }
-            if let Some(time) = registry.retry_for {
-                options = options.retry_for_on(host, time);
-            }
-            if let Some(tls) = registry.tls {
-                options = options.scheme(host, if tls { Scheme::Https } else { Scheme::Http });
-            }
-        }
-        Ok(options)
     }
 }

@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::str::FromStr;
+use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
@@ -12,6 +13,7 @@ use toml::de::{DeString, DeTable, DeValue};
 use super::keys::Key;
 use super::nearest::unknown;
 use crate::error::{Error, ErrorKind, Result};
+use crate::value::parse_duration;
 
 /// The text of a file, with its name for errors.
 #[derive(Clone, Copy, Debug)]
@@ -129,6 +131,11 @@ impl<'a> Item<'a> {
         let text = self.text()?;
         let found = all.iter().copied().find(|value| name(*value) == text);
         found.ok_or_else(|| self.bad(unknown("value", text, all.iter().map(|value| name(*value)))))
+    }
+
+    /// A duration, such as `30s`.
+    pub(super) fn duration(self) -> Result<Duration> {
+        self.with(parse_duration(self.text()?))
     }
 
     /// `true` or `false`.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use reqwest::{ClientBuilder, Url};
 
-use super::is_near;
+use super::near::is_near;
 
 /// The proxies of `HTTPS_PROXY`, `HTTP_PROXY` and `ALL_PROXY`, and the hosts of `NO_PROXY`, as curl reads them: in upper
 /// or lower case, the first that is set. In a CGI program (`REQUEST_METHOD` is set) there are none, because a client's

@@ -1,6 +1,6 @@
 //! The name of a channel's log in a store. No two channels have the same name, also where case does not count.
 
-use super::url::place::unescape;
+use super::url::text::unescape;
 use crate::value::{Channel, Digest};
 
 /// The longest name before the extension, in bytes. Most file systems allow 255, and extensions need some of them.

@@ -6,6 +6,7 @@ pub(super) mod place;
 pub(super) mod remote;
 #[cfg(test)]
 mod tests;
+pub(in crate::ledger) mod text;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -14,7 +15,8 @@ use std::str::FromStr;
 
 use self::branch::GitBranch;
 pub(super) use self::place::Place;
-use self::place::{SCHEMES, bad, bucket, database, decode, file, harmless, is_dsn, parts, whole};
+use self::place::{SCHEMES, bucket, database, file, harmless, is_dsn, whole};
+use self::text::{bad, decode, parts};
 use crate::error::{Error, Result};
 use crate::value::{Line, without_credentials};
 

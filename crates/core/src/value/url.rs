@@ -1,8 +1,5 @@
 //! URLs without credentials, for a ledger and for people.
 
-use super::{Line, invalid};
-use crate::error::Result;
-
 /// Parts of the names of options whose values are secrets, without the characters between words.
 const SECRET: [&str; 8] = ["token", "secret", "passw", "pwd", "signature", "credential", "apikey", "accesskey"];
 
@@ -21,20 +18,6 @@ pub(crate) fn public(url: &str) -> String {
         }
     }
     public
-}
-
-/// The URL of a page for people, without credentials. VALUE_INVALID if it is no `http` or `https` URL; the error shows
-/// no part of it.
-pub(crate) fn public_page(url: &Line) -> Result<Line> {
-    let public = public(url.as_str());
-    let (scheme, rest) = public.split_once("://").unwrap_or_default();
-    let (host, _) = split(rest, &['/', '?', '#']);
-    let (name, port) = host.rsplit_once(':').filter(|_| !host.ends_with(']')).unwrap_or((host, ""));
-    // Text after a colon that is no port may be a part of a password.
-    let is_host = port.bytes().all(|byte| byte.is_ascii_digit()) && (name.starts_with('[') || !name.contains(':'));
-    let is_web = ["http", "https"].iter().any(|web| scheme.eq_ignore_ascii_case(web));
-    let fits = is_web && is_host && !name.is_empty() && !public.contains(' ');
-    if fits { public.parse() } else { Err(invalid("url", "it is no http:// or https:// URL", None)) }
 }
 
 /// A text that could not be read, for an error about it: without what may be credentials, also if it is no URL. Of
@@ -77,7 +60,7 @@ fn is_secret(option: &str) -> bool {
 }
 
 /// The text before the first of these characters, and the rest.
-fn split<'a>(text: &'a str, at: &[char]) -> (&'a str, &'a str) {
+pub(super) fn split<'a>(text: &'a str, at: &[char]) -> (&'a str, &'a str) {
     text.split_at_checked(text.find(at).unwrap_or(text.len())).unwrap_or((text, ""))
 }
 
@@ -117,26 +100,6 @@ mod tests {
             ("reg.io/a@sha256:00", "reg.io/a@sha256:00"),
         ] {
             assert_eq!(without_credentials(text), want);
-        }
-    }
-
-    #[test]
-    fn page_is_a_web_page_and_an_error_does_not_show_it() {
-        let page = |url: &str| public_page(&Line::lossy(url));
-        assert_eq!(page("HTTPS://u:c4n4ry@[::1]:8443/7?a=1").unwrap().as_str(), "HTTPS://[::1]:8443/7?a=1");
-        assert_eq!(page("http://issues.example.com").unwrap().as_str(), "http://issues.example.com");
-        for url in [
-            "notaurl",
-            "javascript:alert(1)",
-            "ftp://u:c4n4ry@h/x",
-            "https://",
-            "https://u:c4n4ry@",
-            "https://:80/x",
-            "https://u:c4n4ry/c4n4ry@h/x",
-            "https://a c4n4ry",
-        ] {
-            let error = page(url).unwrap_err();
-            assert_eq!(format!("{error:?}"), "VALUE_INVALID: url: it is no http:// or https:// URL");
         }
     }
 }

@@ -4,8 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::error::Result;
-use crate::ledger::url::place::bad;
 use crate::ledger::url::remote::Remote;
+use crate::ledger::url::text::bad;
 use crate::secret::Secret;
 
 /// The variable with a token for the Git server.

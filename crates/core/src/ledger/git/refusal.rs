@@ -11,7 +11,7 @@ mod wording;
 use super::credential::Credential;
 use crate::error::{Error, ErrorKind};
 
-pub(super) use self::wording::shown;
+pub(super) use self::wording::{Said, shown};
 
 /// The command that did not succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,15 +20,6 @@ pub(super) enum Call {
     Fetch,
     /// A write to the branch.
     Push,
-}
-
-/// The output of a Git command in the C locale.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Said {
-    /// The exit code; none if a signal ended it.
-    pub(super) code: Option<i32>,
-    pub(super) out: String,
-    pub(super) err: String,
 }
 
 /// The repository and the circumstances of a command.

@@ -1,7 +1,7 @@
 //! The repository that a ledger without a URL is in: that of the CI's job, else `origin` of the working directory.
 
 use crate::error::Result;
-use crate::ledger::url::place::bad;
+use crate::ledger::url::text::bad;
 use crate::value::ProvenanceParts;
 
 /// The repository of the CI's job; none outside of GitHub, Gitea and Forgejo Actions and GitLab CI. CONFIG_INVALID if

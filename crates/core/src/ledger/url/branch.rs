@@ -1,7 +1,7 @@
 //! `GitBranch`: the branch of a Git repository that a ledger's URL names.
 
-use super::place::bad;
 use super::remote::Remote;
+use super::text::bad;
 use crate::error::Result;
 
 /// The branch of a ledger, unless its URL names another.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::LedgerUrl;
 use super::place::Place;
 #[cfg(not(all(feature = "file", unix)))]
-use super::place::bad;
+use super::text::bad;
 use crate::error::{Error, Result};
 use crate::ledger::{Ledger, OpenMode};
 

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::branch::GitBranch;
-use crate::error::{Error, ErrorKind, Result};
+use super::text::{bad, decode};
+use crate::error::Result;
 use crate::value::public;
 
 /// The place of a ledger. Names are percent-decoded, except the prefix in a bucket, which has no escapes.
@@ -94,20 +95,6 @@ pub(super) fn file(rest: &str) -> Result<(&str, &str, &str)> {
     Ok(("", path, query))
 }
 
-/// The host with its user, the path and the options of any other URL.
-pub(super) fn parts<'a>(scheme: &str, rest: &'a str) -> Result<(&'a str, &'a str, &'a str)> {
-    let (authority, after) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-    // A `/` in a password would end the host too early, and the rest of the password would be shown.
-    if after.contains(['@', '#']) {
-        return Err(bad(format!(
-            "{scheme}://: an @ or a # after the host; in a password or a path write @ as %40, # as %23, / as %2F, ? as %3F"
-        )));
-    }
-    decode(scheme, rest)?;
-    let (path, query) = after.split_once('?').unwrap_or((after, ""));
-    Ok((authority, path, query))
-}
-
 pub(super) fn bucket(scheme: &str, name: &str, path: &str) -> Result<Bucket> {
     if name.contains(['@', ':']) {
         return Err(bad(format!(
@@ -179,35 +166,8 @@ pub(super) fn is_dsn(text: &str) -> bool {
         || text.split("password").skip(1).any(|rest| rest.trim_start().starts_with('='))
 }
 
-/// The text without percent-escapes (RFC 3986, section 2.1). An error if an escape is malformed, or if the result is not
-/// UTF-8 or has a NUL.
-pub(super) fn decode(scheme: &str, text: &str) -> Result<String> {
-    let decoded = unescape(text, '%').filter(|text| !text.contains('\0'));
-    decoded.ok_or_else(|| bad(format!("{scheme}://: a % without two hex digits, or not UTF-8; write % as %25")))
-}
-
-/// The text without escapes, which are `escape` and two hex digits for a byte; none if an escape is malformed, or if
-/// the result is not UTF-8.
-pub(in crate::ledger) fn unescape(text: &str, escape: char) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    while let Some(byte) = rest.next() {
-        bytes.push(match char::from(byte) == escape {
-            true => digit(rest.next()?)? << 4 | digit(rest.next()?)?,
-            false => byte,
-        });
-    }
-    String::from_utf8(bytes).ok()
-}
-
 /// The absolute path of a directory.
 pub(super) fn whole(dir: &Path) -> Result<PathBuf> {
     let found = dir.canonicalize().or_else(|_| std::path::absolute(dir));
     found.map_err(|e| bad(format!("{}: {e}", dir.display())).with_source(e))
-}
-
-/// CONFIG_INVALID.
-pub(in crate::ledger) fn bad(why: String) -> Error {
-    Error::new(ErrorKind::ConfigInvalid, format!("ledger: {why}"))
 }

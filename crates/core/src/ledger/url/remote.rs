@@ -1,6 +1,6 @@
 //! `Remote`: the address of a Git repository, apart from the user and the password that stood in it.
 
-use super::place::{bad, decode, parts};
+use super::text::{bad, decode, parts};
 use crate::error::Result;
 use crate::secret::Secret;
 use crate::value::Line;

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::challenge::Challenge;
 use super::credentials::{Known, authorization};
-use super::http::lock;
+use super::lock::lock;
 use super::options::TokenScope;
 use super::recent::Recent;
 use crate::error::Result;

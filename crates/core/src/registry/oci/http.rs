@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder, Url};
@@ -10,6 +10,7 @@ use rustls::pki_types::CertificateDer;
 
 use super::certs::{self, Certificates};
 use super::host::{Hosts, hosts};
+use super::lock::lock;
 use super::options::{OciOptions, TokenScope};
 use super::token_servers::TokenServers;
 use crate::error::{Error, ErrorKind, Result};
@@ -174,9 +175,4 @@ pub(super) fn describe(error: reqwest::Error) -> String {
 pub(super) fn host_and_port(url: &Url) -> String {
     let host = url.host_str().unwrap_or("");
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
-}
-
-/// The values behind a poisoned lock are replaced as a whole, so they are still valid.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -12,6 +12,7 @@ mod fault;
 mod get;
 mod host;
 mod http;
+mod lock;
 mod options;
 mod outside;
 mod read;

@@ -1,6 +1,6 @@
 //! The words of Git and of the server, for people.
 
-use super::{Credential, Said};
+use crate::ledger::git::credential::Credential;
 use crate::secret::show;
 use crate::value::public;
 
@@ -31,6 +31,15 @@ const NOISE: [&str; 24] = [
     "please make sure you have the correct access rights",
     "and the repository exists.",
 ];
+
+/// The output of a Git command in the C locale.
+#[derive(Clone, Debug, Default)]
+pub(in crate::ledger::git) struct Said {
+    /// The exit code; none if a signal ended it.
+    pub(in crate::ledger::git) code: Option<i32>,
+    pub(in crate::ledger::git) out: String,
+    pub(in crate::ledger::git) err: String,
+}
 
 /// The text of a command that may be shown: the server's words, then those of Git, on one line and without secrets. At
 /// most 1 KiB.
