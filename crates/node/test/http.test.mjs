@@ -96,7 +96,7 @@ for (const vendor of ['ghcr', 'ecr', 'quay', 'harbor', 'acr']) {
 test('an unknown vendor is an invalid value', async () => {
   const invalid = { code: 'VALUE_INVALID', message: /"nexus" is none of ghcr, ecr, quay, harbor, acr/ }
   assert.throws(() => new MemoryRegistry({ vendor: 'nexus' }), invalid)
-  assert.throws(() => TestRegistry.start({ vendor: 'nexus' }), invalid)
+  await assert.rejects(TestRegistry.start({ vendor: 'nexus' }), invalid)
 })
 
 test('a directory is packed reproducibly, pushed under a version tag, and promoted', async (t) => {
