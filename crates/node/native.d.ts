@@ -377,8 +377,8 @@ export declare class MemoryRegistry {
   /** The manifest of `repository:tag` or `repository@digest`; null if it is proven absent. */
   fetch(reference: Text<Reference>, options?: Options | undefined | null): Promise<Nullable<GivenManifest>>
   /**
-   * Points a tag at a manifest. After REGISTRY_REFUSED and REGISTRY_DENIED nothing was moved, and nothing will
-   * land later; after any other error it is unknown whether the put was applied.
+   * Points a tag at a manifest. After REGISTRY_REFUSED and REGISTRY_DENIED nothing was moved, and nothing
+   * will land later; after any other error it is unknown whether the put was applied.
    */
   put(repository: Text<Repository>, tag: Text<Tag>, manifest: Manifest, options?: Options<PutOptions> | undefined | null): Promise<void>
   /** All tags of a repository, in no order. */
@@ -461,8 +461,8 @@ export declare class OciRegistry {
   /** The manifest of `repository:tag` or `repository@digest`; null if it is proven absent. */
   fetch(reference: Text<Reference>, options?: Options | undefined | null): Promise<Nullable<GivenManifest>>
   /**
-   * Points a tag at a manifest. After REGISTRY_REFUSED and REGISTRY_DENIED nothing was moved, and nothing will
-   * land later; after any other error it is unknown whether the put was applied.
+   * Points a tag at a manifest. After REGISTRY_REFUSED and REGISTRY_DENIED nothing was moved, and nothing
+   * will land later; after any other error it is unknown whether the put was applied.
    */
   put(repository: Text<Repository>, tag: Text<Tag>, manifest: Manifest, options?: Options<PutOptions> | undefined | null): Promise<void>
   /** All tags of a repository, in no order. */

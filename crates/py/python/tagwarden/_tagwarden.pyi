@@ -4711,12 +4711,6 @@ class RegistryConfig:
     def __ne__(self, value: object, /) -> bool: ...
     def __reduce__(self, /) -> tuple[Any, tuple[dict[str, Any]]]: ...
     def __repr__(self, /) -> str: ...
-    @staticmethod
-    def from_dict(json: dict[str, Any]) -> RegistryConfig:
-        """
-        The record of what ``to_dict`` gave. KeyError if a field is missing, InvalidValueError if one is
-        invalid.
-        """
     @property
     def ca_file(self, /) -> str | None:
         """
@@ -4731,6 +4725,12 @@ class RegistryConfig:
     def client_key(self, /) -> str | None:
         """
         The file of the client certificate's key; none if the file does not say.
+        """
+    @staticmethod
+    def from_dict(json: dict[str, Any]) -> RegistryConfig:
+        """
+        The record of what ``to_dict`` gave. KeyError if a field is missing, InvalidValueError if one is
+        invalid.
         """
     @property
     def host(self, /) -> str:
