@@ -125,8 +125,3 @@ fn hold_on_azure() {
 fn hold_on_gcs() {
     on(Backend::Gcs, "clocks::hold_on_gcs", |place| real_time(hold(place)));
 }
-
-#[test]
-fn hold_in_a_git_branch() {
-    on(Backend::Git, "clocks::hold_in_a_git_branch", |place| real_time(hold(place)));
-}

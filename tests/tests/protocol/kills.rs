@@ -106,11 +106,13 @@ fn on_gcs() {
 }
 
 #[test]
+#[ignore = "takes minutes: each entry is a push"]
 fn in_a_git_branch() {
     on(Backend::Git, "kills::in_a_git_branch", |place| real_time(killed_at_any_call(place)));
 }
 
 #[test]
+#[ignore = "takes minutes: each entry is a push"]
 fn in_a_git_branch_over_http() {
     on(Backend::GitHttp, "kills::in_a_git_branch_over_http", |place| real_time(killed_at_any_call(place)));
 }
