@@ -162,7 +162,8 @@ def test_native_ledger_has_every_method_of_the_port(
     entries = ledger.read(PROD, 0, 10)
     assert ledger.size(PROD) == len(entries) == 3 and ledger.channels() == [prod]
     assert ledger.read(prod, 1, 2) == entries[1:]
-    assert b'"seq":0' in entries[0] and not ledger.append(prod, 0, entries[0])
+    # A ledger in a Git branch knows an entry by its bytes: the same one is stored already.
+    assert b'"seq":0' in entries[0] and ledger.append(prod, 0, entries[0]) is (kind == "git")
     # The same bytes in another ledger are the same log.
     other = MemoryLedger()
     assert [other.append(prod, seq, entry) for seq, entry in enumerate(entries)] == [True, True, True]

@@ -132,7 +132,8 @@ ROOT = VECTORS.parents[1]
 
 def test_oci_registry_has_the_options_of_the_core() -> None:
     source = (ROOT / "crates/core/src/registry/oci/options.rs").read_text()
-    core = set(re.findall(r"^    pub fn (\w+)\(mut self", source, re.MULTILINE))
+    # The options of one registry (`ca_file_on`) come from a tagwarden.toml.
+    core = set(re.findall(r"^    pub fn (\w+)(?<!_on)\(mut self", source, re.MULTILINE))
     assert len(core) >= 13
     names = {"scheme": "schemes", "token_server": "token_servers"}
     own = set(inspect.signature(tagwarden.OciRegistry).parameters)

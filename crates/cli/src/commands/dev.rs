@@ -7,7 +7,7 @@ use tagwarden::{Error, ErrorKind, Result};
 use tagwarden_testing::{Login, MemoryRegistry, RegistryServer};
 
 use crate::args::{DevRegistryArgs, Global};
-use crate::interrupt::until_interrupted;
+use crate::interrupt::Signals;
 use crate::progress::say;
 use crate::render::Answer;
 
@@ -32,6 +32,8 @@ pub(super) async fn registry(args: DevRegistryArgs, global: &Global) -> Result<A
     if args.login {
         server.demand(Login::new(USER, USER));
     }
+    // Before the text, because Ctrl-C may follow at once.
+    let mut signals = Signals::new()?;
     let begun = begun(&args, server.host());
     if global.json {
         begun.lines().for_each(say);
@@ -39,7 +41,7 @@ pub(super) async fn registry(args: DevRegistryArgs, global: &Global) -> Result<A
         // Ignore write errors: stdout may be closed.
         let _ = writeln!(std::io::stdout().lock(), "{begun}");
     }
-    until_interrupted().await?;
+    signals.next().await;
     let (host, requests) = (server.host().to_owned(), server.requests().len());
     server
         .stop()
