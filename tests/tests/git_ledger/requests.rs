@@ -80,13 +80,8 @@ async fn looks_and_appends_have_no_request_too_many() {
     assert_eq!(paths(&server).len(), 0, "{:#?}", paths(&server));
     // Looks that begin together share a request.
     server.clear_requests();
-    let looks = (0..20).map(|_| {
-        let (one, shop) = (one.clone(), shop.clone());
-        tokio::spawn(async move { one.size(&shop).await.unwrap() })
-    });
-    for look in looks.collect::<Vec<_>>() {
-        assert_eq!(look.await.unwrap(), 2);
-    }
+    let looks = futures_util::future::join_all((0..20).map(|_| one.size(&shop))).await;
+    assert!(looks.into_iter().all(|size| size.unwrap() == 2));
     assert!(paths(&server).len() <= 8, "{:#?}", paths(&server));
     let reader = GitLedger::open(&machines.url, OpenMode::Read).await.unwrap().cache(machines.cache("three"));
     server.clear_requests();

@@ -307,7 +307,11 @@ impl Turn<'_> {
     /// The id of the object that a call of git writes.
     fn write(&self, variables: &[(String, String)], arguments: &[&str], input: Vec<u8>) -> Attempt<String> {
         let id = self.branch.local_with(variables, arguments, Some(input))?;
-        Ok(String::from_utf8_lossy(&id).trim().to_owned())
+        let id = String::from_utf8_lossy(&id).trim().to_owned();
+        match matches!(id.len(), 40 | 64) && id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            true => Ok(id),
+            false => Err(Fault::Cache("git wrote an object and did not say its id".to_owned()).into()),
+        }
     }
 
     /// Makes the branch with its `README.md`, or adds what it lacks of it; then tries a push that writes nothing.

@@ -24,8 +24,8 @@ const OLDEST: (u32, u32) = (2, 31);
 const GLANCE: Duration = Duration::from_millis(20);
 
 /// The time for which output is awaited after the end of a process. A process that git left behind, such as a shared
-/// SSH connection, can keep the output open.
-const LEFT: Duration = Duration::from_millis(200);
+/// SSH connection, can keep the output open. On a busy machine the threads that read the output can be late.
+const LEFT: Duration = Duration::from_secs(5);
 
 /// Variables that bind git to a repository, or that change its output (`git rev-parse --local-env-vars` and others).
 /// GIT_CONFIG_COUNT and GIT_CONFIG_PARAMETERS stay: they may hold the user's credentials.
