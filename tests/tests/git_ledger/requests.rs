@@ -19,9 +19,9 @@ fn options() -> MoveOptions {
 }
 
 /// A look at an unchanged branch is 2 requests, and an entry is 2. A promotion reads its log five
-/// times, and `current` twice.
+/// times, and `current` once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn promotion_is_five_looks_and_two_entries_and_current_is_two_looks() {
+async fn promotion_is_five_looks_and_two_entries_and_current_is_one_look() {
     let server = GitServer::start();
     let machines = Machines::at(server.ledger(), true);
     let registry = MemoryRegistry::new();
@@ -47,13 +47,13 @@ async fn promotion_is_five_looks_and_two_entries_and_current_is_two_looks() {
     server.clear_requests();
     reader.current(&prod).await.unwrap();
     let seen = paths(&server);
-    assert!(seen.len() <= 4, "{seen:#?}");
+    assert!(seen.len() <= 2, "{seen:#?}");
 
     let cold = promoter("two").await;
     server.clear_requests();
     cold.current(&prod).await.unwrap();
     let seen = paths(&server);
-    assert!(seen.len() <= 7, "{seen:#?}");
+    assert!(seen.len() <= 5, "{seen:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -59,10 +59,12 @@ impl Promoter {
     /// The current state of a channel: live and previous digest, the last committed move, the open move, and the holds
     /// and blocks in force.
     pub async fn current(&self, channel: &Channel) -> Result<ChannelStatus> {
-        let journal = self.inner.refreshed(channel).await?;
+        // This reads the log of the channel, too. In a shared ledger each look at a log is a request.
+        let blocks = self.blocks(channel).await?;
+        let journal = self.inner.journal(channel).lock_owned().await;
         let (log, possibly_open) = (journal.snapshot(), journal.possibly_open().await?);
         drop(journal);
-        let (state, event, blocks) = (log.state(), last_committed(&log).await?, self.blocks(channel).await?);
+        let (state, event) = (log.state(), last_committed(&log).await?);
         Ok(ChannelStatus {
             channel: channel.clone(),
             live: state.live,
