@@ -1803,7 +1803,7 @@ export interface OciOptions {
   schemes?: Record<string, Scheme>
   /** Token servers that registries may name though they are on another site, `host[:port]`. */
   tokenServers?: Many<string>
-  /** The access of tokens where nothing is moved: `pull` by default. Moves and pushes ask for `pull_push` in any case. */
+  /** The access of tokens where no tag moves: `pull` by default. Moves and pushes ask for `pull_push` in any case. */
   access?: TokenScope
   /** 5,000 by default. */
   connectTimeoutMs?: Millis

@@ -179,7 +179,7 @@ options! {
         pub schemes: Option<HashMap<String, Scheme>>,
         /// Token servers that registries may name though they are on another site, `host[:port]`.
         pub token_servers: Option<Many<String>>,
-        /// The access of tokens where nothing is moved: `pull` by default. Moves and pushes ask for `pull_push` in any case.
+        /// The access of tokens where no tag moves: `pull` by default. Moves and pushes ask for `pull_push` in any case.
         pub access: Option<TokenScope>,
         /// 5,000 by default.
         pub connect_timeout_ms: Option<Millis>,

@@ -3234,7 +3234,7 @@ class OciRegistry(NativeRegistry):
       ``ca_pem``, ``ca_file``), and HTTPS for all others.
     - ``token_servers``: hosts of token servers that registries may name though they are on another site. By default a
       token server must be on the registry's own site.
-    - ``access``: the access of tokens where nothing is moved: ``pull``, the default, or ``pull_push``, as moves and pushes
+    - ``access``: the access of tokens where no tag moves: ``pull``, the default, or ``pull_push``, as moves and pushes
       ask for in any case.
     - ``connect_timeout``: the longest that a connection may take to open, TLS included. 5 s by default.
     - ``idle_timeout``: the longest that a registry may send nothing while an answer is awaited, that to a put

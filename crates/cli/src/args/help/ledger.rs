@@ -7,7 +7,7 @@ says which ledger to choose, docs/reference/ledger-urls.md which rights each one
 
 Without a URL it is the ledger of --ledger, TAGWARDEN_LEDGER or tagwarden.toml.
 
-Examples (the second one needs a PostgreSQL, the third one a repository):
+Examples (the second one needs a PostgreSQL, the third one needs a repository):
   tagwarden ledger init
   tagwarden ledger init postgres://tagwarden@db.example.com/audit
   tagwarden ledger init git+https://github.com/acme/shop";

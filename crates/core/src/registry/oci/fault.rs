@@ -55,9 +55,12 @@ pub(super) fn wants_tls(http: &Http, url: &Url, answer: &Answer) -> Option<Error
 fn tls_fault(error: &reqwest::Error) -> Option<&TlsError> {
     let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
     causes.into_iter().find_map(|cause| {
-        // The source of an I/O error is that of the error inside of it, so look inside.
-        let inside = cause.downcast_ref::<std::io::Error>().and_then(|error| error.get_ref());
-        cause.downcast_ref().or_else(|| inside?.downcast_ref())
+        let mut cause: &(dyn std::error::Error + 'static) = cause;
+        // The source of an I/O error is that of the error inside of it, so look inside, also of one in another.
+        while let Some(inside) = cause.downcast_ref::<std::io::Error>().and_then(|error| error.get_ref()) {
+            cause = inside;
+        }
+        cause.downcast_ref()
     })
 }
 
