@@ -20,10 +20,12 @@ use super::world::{TIMEOUT, a_hold, key, tag, terms, text, who};
 
 const WORK: &str = "TAGWARDEN_TEST_WORK";
 
-/// The times of a worker that is killed. They are short, because the test runs in real time.
-fn times() -> Times {
+/// The times of a worker that is killed, on the ledger at `url`. They are short, because the test runs in real time. An
+/// entry in a Git branch is a push, and nine workers wait for each other.
+fn times(url: &str) -> Times {
     let ms = Duration::from_millis;
-    Times::new(ms(1_000), ms(150), ms(150), ms(100)).unwrap().with_settle(ms(150)).unwrap()
+    let [ttl, wait, put] = if url.starts_with("git+") { [20_000, 1_000, 500] } else { [1_000, 150, 100] };
+    Times::new(ms(ttl), ms(wait), ms(wait), ms(put)).unwrap().with_settle(ms(wait)).unwrap()
 }
 
 pub fn oci() -> OciRegistry {
@@ -34,8 +36,9 @@ pub fn prod(repository: &Repository) -> Channel {
     format!("{repository}:prod").parse().unwrap()
 }
 
-pub fn promoter(registry: Arc<dyn Registry>, ledger: Arc<dyn Ledger>) -> Promoter {
-    Promoter::builder().registry(registry).ledger(ledger).times(times()).build().unwrap()
+/// A promoter with the times for the ledger at `url`.
+pub fn promoter(registry: Arc<dyn Registry>, ledger: Arc<dyn Ledger>, url: &str) -> Promoter {
+    Promoter::builder().registry(registry).ledger(ledger).times(times(url)).build().unwrap()
 }
 
 fn release(repository: &Repository, name: &str) -> Source {
@@ -68,18 +71,18 @@ fn child() {
         match what {
             "lossy" => write_through_losses(&repository, url, rest).await,
             "hold" => hold(&repository, open(url).unwrap(), rest).await,
-            "die" => die(&repository, open(url).unwrap(), rest).await,
+            "die" => die(&repository, url, rest).await,
             _ => write(&repository, open(url).unwrap(), rest).await,
         }
     });
 }
 
 /// Promotes; the process is killed before or after the n-th call: `3 CrashAfter`.
-async fn die(repository: &Repository, ledger: Arc<dyn Ledger>, rest: &str) {
+async fn die(repository: &Repository, url: &str, rest: &str) {
     let (at, what) = rest.split_once(' ').unwrap();
     let what = if what == "CrashBefore" { What::CrashBefore } else { What::CrashAfter };
-    let gate = Gate::new(Arc::new(oci()), ledger, None, &[(at.parse().unwrap(), what)]);
-    let promoter = promoter(gate.registry(), gate.ledger());
+    let gate = Gate::new(Arc::new(oci()), open(url).unwrap(), None, &[(at.parse().unwrap(), what)]);
+    let promoter = promoter(gate.registry(), gate.ledger(), url);
     let work = async {
         drop(promote(&promoter, repository).await);
         // Time for the look back.

@@ -206,13 +206,11 @@ fn every_row_in_gcs() {
 }
 
 #[test]
-#[ignore = "takes minutes: each entry is a push"]
 fn every_row_in_a_git_branch() {
     on(Backend::Git, "crash_table::every_row_in_a_git_branch", |place| paused(table(place, &[Job::Promote])));
 }
 
 #[test]
-#[ignore = "takes minutes: each entry is a push"]
 fn every_row_in_a_git_branch_over_http() {
     on(Backend::GitHttp, "crash_table::every_row_in_a_git_branch_over_http", |place| {
         paused(table(place, &[Job::Promote]))

@@ -143,7 +143,6 @@ fn at_every_call_in_gcs() {
 }
 
 #[test]
-#[ignore = "takes minutes: each entry is a push"]
 fn at_every_call_in_a_git_branch() {
     on(Backend::Git, "faults::at_every_call_in_a_git_branch", |place| paused(every_call(place, &[Job::Promote])));
 }

@@ -21,7 +21,7 @@ async fn killed_at_any_call(place: &Place) {
         push_releases(server.memory(), &repository, 0);
         bootstrap(Arc::new(oci()), place.open(), &repository).await;
         let gate = Gate::new(Arc::new(oci()), place.open(), None, &[]);
-        promote(&promoter(gate.registry(), gate.ledger()), &repository).await.unwrap();
+        promote(&promoter(gate.registry(), gate.ledger(), place.url()), &repository).await.unwrap();
         gate.calls()
     };
     let points: Vec<(usize, &str, Call)> =
@@ -40,7 +40,7 @@ async fn killed_at_any_call(place: &Place) {
                 let died = tokio::task::spawn_blocking(move || child.wait().unwrap()).await.unwrap();
                 assert_eq!(std::os::unix::process::ExitStatusExt::signal(&died), Some(9), "{name}: {died}");
 
-                let other = promoter(Arc::new(oci()), place.open());
+                let other = promoter(Arc::new(oci()), place.open(), place.url());
                 let channel = prod(&repository);
                 let found = other.state(&channel).await.unwrap();
                 let how = if at % 2 == 0 { RecoveryMode::RollForward } else { RecoveryMode::Abort };
@@ -106,13 +106,11 @@ fn on_gcs() {
 }
 
 #[test]
-#[ignore = "takes minutes: each entry is a push"]
 fn in_a_git_branch() {
     on(Backend::Git, "kills::in_a_git_branch", |place| real_time(killed_at_any_call(place)));
 }
 
 #[test]
-#[ignore = "takes minutes: each entry is a push"]
 fn in_a_git_branch_over_http() {
     on(Backend::GitHttp, "kills::in_a_git_branch_over_http", |place| real_time(killed_at_any_call(place)));
 }

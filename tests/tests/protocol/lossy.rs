@@ -99,7 +99,6 @@ fn on_gcs() {
 }
 
 #[test]
-#[ignore = "takes minutes: each entry is a push"]
 fn in_a_git_branch() {
     on(Backend::GitHttp, "lossy::in_a_git_branch", |place| real_time(every_move_is_recorded_once(place)));
 }

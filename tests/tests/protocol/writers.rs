@@ -249,13 +249,11 @@ fn in_eight_processes_on_gcs() {
 }
 
 #[test]
-#[ignore = "takes minutes: each entry is a push"]
 fn in_one_process_in_a_git_branch() {
     on(Backend::Git, "writers::in_one_process_in_a_git_branch", |place| real_time(sixteen_appenders(place)));
 }
 
 #[test]
-#[ignore = "takes minutes: each entry is a push"]
 fn in_eight_processes_in_a_git_branch() {
     on(Backend::GitHttp, "writers::in_eight_processes_in_a_git_branch", |place| {
         real_time(eight_appending_processes(place, each().min(EACH_IN_A_GIT_BRANCH)))
