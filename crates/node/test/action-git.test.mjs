@@ -26,16 +26,16 @@ async function inputsOf(workflow, values) {
   return Object.fromEntries([...defaults, ...given].map(([name, text]) => [name, filled(text)]))
 }
 
-test('workflows of the README and the guide promote with a ledger in a branch of their repository', { timeout: 120_000 }, async (t) => {
+test('workflows of the README and the guide promote with a ledger in a branch of their repository', { timeout: 300_000 }, async (t) => {
   const { server, shop, prod, digests, home, step } = await workflow(t)
   const host = await gitHost(t, { name: 'acme/shop', token: TOKEN })
   const environment = { GITHUB_SERVER_URL: host.url, GITHUB_REPOSITORY: 'acme/shop' }
-  // The registry's password is the same token on GitHub; here it is another one, so that each is seen to go to its own server.
+  // On GitHub the token is the registry's login as well. The registry here has another password, so that each is seen to go to its own server.
   const run = async (path, release, id) => {
     const workflow = await documented(path)
     assert.match(workflow, /\npermissions:\n {2}contents: write .*\n {2}packages: write .*\n/, path)
-    const inputs = await inputsOf(workflow, { 'github.actor': 'ci', 'github.token': TOKEN, 'inputs.release': release })
-    const here = { ...inputs, ledger: '', channel: inputs.channel.replace('ghcr.io', server.host), password: 'canary-7f3a91' }
+    const inputs = await inputsOf(workflow, { 'github.token': TOKEN, 'inputs.release': release })
+    const here = { ...inputs, ledger: '', channel: inputs.channel.replace('ghcr.io', server.host) }
     return step(here, { ...environment, GITHUB_RUN_ID: id })
   }
   const first = await run('README.md', undefined, '4711')
@@ -61,7 +61,7 @@ test('workflows of the README and the guide promote with a ledger in a branch of
   assert.doesNotMatch(git('-C', host.repository, 'log', '--patch', '--format=fuller', 'tagwarden'), /canary/)
 })
 
-test('the token goes to no other server than that of the workflow', { timeout: 120_000 }, async (t) => {
+test('the token goes to no other server than that of the workflow', { timeout: 300_000 }, async (t) => {
   const { shop, step } = await workflow(t)
   const other = await gitHost(t, { name: 'acme/ledger', token: TOKEN })
   const ledger = `${other.url.replace('http:', 'git+http:')}/acme/ledger`
