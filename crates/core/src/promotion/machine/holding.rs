@@ -302,11 +302,9 @@ impl Holding {
         Next::Do(Effect::Observe { seq: log.state.size, expected, observed: verdict.observed })
     }
 
-    /// Begins step *outcome*: reads the log, at whose head the outcome is appended. Without a reason the move is
-    /// committed.
+    /// Begins step *outcome*, after the last entry that was read. Without a reason the move is committed.
     fn outcome(&mut self, observed: Option<Digest>, why: Option<Why>) -> Next {
-        self.step = Step::Closing(Verdict { observed, why });
-        Next::Do(Effect::ReadLog)
+        self.close(Verdict { observed, why }, self.log.clone())
     }
 
     /// The result of the move's puts, as far as this worker knows.

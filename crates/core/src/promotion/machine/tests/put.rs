@@ -16,7 +16,6 @@ fn guard_after_the_last_moment_aborts_without_a_put() {
     let (mut log, mut run) = (Log::at_a(), Run::of(promote("b")));
     assert_eq!(run.begun(&mut log, "a"), Effect::ReadLog);
     run.now = TIMES.ttl_ms - PUT_MS + 1;
-    assert_eq!(run.guarded(&mut log), Effect::ReadLog);
     let Effect::Close { outcome, why, .. } = run.guarded(&mut log) else { panic!("it is not closed") };
     assert_eq!((outcome.status, outcome.put, why), (Status::Aborted, PutStatus::None, Some(Why::Late)));
 }
@@ -45,8 +44,11 @@ fn after_a_read_of_the_target(mut run: Run<Moving>, log: &mut Log, found: &str, 
     let Effect::Sleep { ms, .. } = run.effect(Input::Put(PutEnd::Unknown)) else { panic!("it does not wait") };
     run.now += ms;
     assert_eq!(run.effect(Input::Woke), Effect::Resolve);
-    assert_eq!(run.effect(Input::Tag(tag(target, run.now))), Effect::ReadLog);
-    run.guarded(log)
+    match run.effect(Input::Tag(tag(target, run.now))) {
+        // The guard of another put.
+        Effect::ReadLog => run.guarded(log),
+        effect => effect,
+    }
 }
 
 #[test]

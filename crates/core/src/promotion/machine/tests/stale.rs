@@ -93,8 +93,7 @@ fn after_closing(log: &mut Log) -> Run<Moving> {
     };
     run.now += quiet_ms;
     assert_eq!(run.effect(Input::Woke), Effect::Resolve);
-    assert_eq!(run.effect(Input::Tag(tag("b", run.now))), Effect::ReadLog);
-    let Effect::Close { outcome, .. } = run.guarded(log) else { panic!("it is not closed") };
+    let Effect::Close { outcome, .. } = run.effect(Input::Tag(tag("b", run.now))) else { panic!("it is not closed") };
     assert_eq!(outcome.status, Status::Committed);
     log.end(outcome.status, outcome.put);
     let stored = AppendEnd::Stored(log.read(run.now));
