@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use tagwarden::config::Config;
 use tagwarden::ledger::{Ledger, LedgerUrl, OpenMode};
@@ -98,7 +99,7 @@ impl Setup {
 
     /// A promoter that uses only this ledger.
     pub(crate) fn reader_of(&self, ledger: Arc<dyn Ledger>) -> Result<Promoter> {
-        self.promoter(Arc::new(Offline), ledger, Times::default())
+        Ok(self.promoter(Arc::new(Offline), ledger, Times::default())?.since(Instant::now()))
     }
 
     /// The URL of the ledger.

@@ -1,6 +1,7 @@
 //! The number of requests to the Git server.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use tagwarden::ledger::{GitLedger, Ledger, OpenMode};
 use tagwarden::promotion::BootstrapOptions;
@@ -18,10 +19,10 @@ fn options() -> MoveOptions {
     MoveOptions::new(Provenance::new("manual", "run-1", "ada").unwrap())
 }
 
-/// A look at an unchanged branch is 2 requests, and an entry is 2. A promotion reads its log five
-/// times, and `current` once.
+/// A look at an unchanged branch is 2 requests, and an entry is 2. A promotion looks at the branch twice, before it
+/// judges and before it puts.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn promotion_is_five_looks_and_two_entries_and_current_is_one_look() {
+async fn promotion_is_two_looks_and_two_entries_and_current_is_one_look() {
     let server = GitServer::start();
     let machines = Machines::at(server.ledger(), true);
     let registry = MemoryRegistry::new();
@@ -41,7 +42,7 @@ async fn promotion_is_five_looks_and_two_entries_and_current_is_one_look() {
     server.clear_requests();
     writer.run(&prod, Operation::Promote(source("1.1").into()), options()).await.unwrap();
     let seen = paths(&server);
-    assert!(seen.len() <= 14, "{seen:#?}");
+    assert!(seen.len() <= 8, "{seen:#?}");
 
     let reader = promoter("one").await;
     server.clear_requests();
@@ -83,6 +84,15 @@ async fn looks_and_appends_have_no_request_too_many() {
     let looks = futures_util::future::join_all((0..20).map(|_| one.size(&shop))).await;
     assert!(looks.into_iter().all(|size| size.unwrap() == 2));
     assert!(paths(&server).len() <= 8, "{:#?}", paths(&server));
+    // A look that is new enough is no request, also for another log; a newer one is.
+    let since = Instant::now();
+    assert_eq!(one.size(&shop).await.unwrap(), 2);
+    append(&cold, &shop, &mut log, "third").await.unwrap();
+    server.clear_requests();
+    assert_eq!(one.size_since(&shop, since).await.unwrap(), 2);
+    assert_eq!(one.size_since(&channel("other"), since).await.unwrap(), 0);
+    assert_eq!(paths(&server).len(), 0, "{:#?}", paths(&server));
+    assert_eq!(one.size_since(&shop, Instant::now()).await.unwrap(), 3);
     let reader = GitLedger::open(&machines.url, OpenMode::Read).await.unwrap().cache(machines.cache("three"));
     server.clear_requests();
     reader.channels().await.unwrap();

@@ -1,7 +1,7 @@
 //! `diff`: what changes from one release to another; also as a part of a planned move.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tagwarden::promotion::{DiffOptions, Plan};
 use tagwarden::{
@@ -29,7 +29,8 @@ pub(super) async fn diff(setup: &Setup, args: &DiffArgs, style: Style) -> Result
     let named: Vec<&str> = given.into_iter().chain(hosts.into_iter().flatten()).collect();
     let hosts = if named.is_empty() { Vec::from_iter(first) } else { named };
     let registry = connect::registry(&setup.config, &args.registry, hosts)?;
-    let promoter = setup.promoter(Arc::new(registry), setup.ledger_to_read().await?, Times::default())?;
+    let promoter =
+        setup.promoter(Arc::new(registry), setup.ledger_to_read().await?, Times::default())?.since(Instant::now());
     render::diff(&promoter.diff(&old, &new, &options).await?, style)
 }
 

@@ -1,6 +1,7 @@
 //! The present and past states of channels.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use tagwarden::drift::{ChannelAudit, Drift};
 use tagwarden::ledger::ChannelLog;
@@ -32,7 +33,8 @@ pub(super) async fn current(setup: &Setup, args: &CurrentArgs, style: Style) -> 
         return render::offline(&current, policy.as_ref(), ledger.as_of(), style);
     }
     let registry = connect::registry(&setup.config, &args.registry, [channel.repository().registry()])?;
-    let promoter = setup.promoter(Arc::new(registry), setup.ledger_to_read().await?, args.settle.times()?)?;
+    let promoter =
+        setup.promoter(Arc::new(registry), setup.ledger_to_read().await?, args.settle.times()?)?.since(Instant::now());
     let report = promoter.audit(std::slice::from_ref(&channel)).await?;
     let current = match report.channels().first() {
         // Neither ledger nor registry knows the channel, so its name is probably wrong.

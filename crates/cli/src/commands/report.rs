@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tagwarden::ledger;
 use tagwarden::log::LogReport;
@@ -16,14 +17,15 @@ use crate::render::{self, Answer, Style};
 
 pub(super) async fn audit(setup: &Setup, args: &AuditArgs, style: Style) -> Result<Answer> {
     let named: Result<Vec<Channel>> = args.channels.iter().map(|text| names::channel(&setup.config, text)).collect();
-    let ledger = setup.ledger_to_read().await?;
+    // The list of the channels and their logs are one look at the ledger.
+    let (since, ledger) = (Instant::now(), setup.ledger_to_read().await?);
     let channels = match named? {
         none if none.is_empty() => ledger.channels().await?,
         named => named,
     };
     let hosts = channels.iter().map(|channel| channel.repository().registry());
     let registry = connect::registry(&setup.config, &args.registry, hosts)?;
-    let promoter = setup.promoter(Arc::new(registry), ledger, args.settle.times()?)?;
+    let promoter = setup.promoter(Arc::new(registry), ledger, args.settle.times()?)?.since(since);
     let looks = if args.parts { AuditLooks::TagAndParts } else { AuditLooks::Tag };
     let options = AuditOptions::default().timeout((!args.no_settle).then_some(args.timeout)).looks(looks);
     let report = promoter.audit_with(&channels, options).await?;
@@ -38,7 +40,8 @@ pub(super) async fn retention(setup: &Setup, args: &RetentionArgs, style: Style)
         keep_for: args.keep.keep_for.unwrap_or(configured.keep_for),
     };
     let registry = connect::registry(&setup.config, &args.registry, [repository.registry()])?;
-    let promoter = setup.promoter(Arc::new(registry), setup.ledger_to_read().await?, Times::default())?;
+    let promoter =
+        setup.promoter(Arc::new(registry), setup.ledger_to_read().await?, Times::default())?.since(Instant::now());
     render::retention(&promoter.retention_plan(&repository, &rule).await?, style)
 }
 

@@ -3,6 +3,7 @@
 pub(super) mod index;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use uuid::Uuid;
 
@@ -58,12 +59,17 @@ impl ChannelLog {
 
     /// Reads and applies all entries up to the head.
     pub async fn refresh(&mut self) -> Result<Arc<ChannelState>> {
-        let read = self.read_to_head().await;
+        self.refresh_since(Instant::now()).await
+    }
+
+    /// Reads and applies all entries up to the head that the log had at `since` or later ([`Ledger::size_since`]).
+    pub async fn refresh_since(&mut self, since: Instant) -> Result<Arc<ChannelState>> {
+        let read = self.read_to_head(since).await;
         read.map_err(|error| error.in_log_of(&self.state.channel))
     }
 
-    async fn read_to_head(&mut self) -> Result<Arc<ChannelState>> {
-        let mut size = self.ledger.size(&self.state.channel).await?;
+    async fn read_to_head(&mut self, since: Instant) -> Result<Arc<ChannelState>> {
+        let mut size = self.ledger.size_since(&self.state.channel, since).await?;
         // A shorter log has no index.
         if self.state.size == 0
             && self.is_due(size, 0)
@@ -223,8 +229,8 @@ impl Snapshot {
         &self.state
     }
 
-    /// The decoded entries from `from` on, at most `limit`. Each entry is checked against the one before it, also the
-    /// first one: a log that is read page by page is therefore checked between the pages, too.
+    /// The decoded entries from `from` on, at most `limit`, up to the head of the snapshot. Each entry is checked against
+    /// the one before it, also the first one: a log that is read page by page is therefore checked between the pages, too.
     pub async fn read(&self, from: u64, limit: usize) -> Result<Vec<Entry>> {
         let read = self.entries(from, limit).await;
         read.map_err(|error| error.in_log_of(&self.state.channel))
@@ -235,7 +241,8 @@ impl Snapshot {
         let mut entries: Vec<Entry> = Vec::new();
         let mut parent = None;
         let mut next = from.saturating_sub(1);
-        let end = from.saturating_add(limit as u64);
+        // A read at the head of the log would ask a server if the log has grown.
+        let end = from.saturating_add(limit as u64).min(self.state.size);
         while next < end {
             let page = self.ledger.read(channel, next, usize::try_from(end - next).unwrap_or(usize::MAX)).await?;
             if page.is_empty() {

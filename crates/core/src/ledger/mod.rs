@@ -39,6 +39,7 @@ pub use url::open::open_ledger;
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -100,6 +101,13 @@ pub enum Unacknowledged {
 pub trait Ledger: fmt::Debug + Send + Sync + 'static {
     /// The number of entries in the log; 0 if there is no log.
     async fn size(&self, channel: &Channel) -> Result<u64>;
+
+    /// The number of entries as it was at `since` or later. The default asks for the size now. A ledger that asks a
+    /// server can give what it has read since: several logs of it are then one request.
+    async fn size_since(&self, channel: &Channel, since: Instant) -> Result<u64> {
+        let _ = since;
+        self.size(channel).await
+    }
 
     /// The entries from position `from` on, in order and without gaps: at least one if the log has one there, at most
     /// `limit`.

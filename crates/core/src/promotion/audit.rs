@@ -1,6 +1,7 @@
 //! `audit`: compares each channel's log with the registry. It writes nothing.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use futures_util::stream::{self, StreamExt};
 
@@ -73,13 +74,17 @@ impl Promoter {
     /// Like [`Promoter::audit`], with options.
     pub async fn audit_with(&self, channels: &[Channel], options: AuditOptions) -> Result<AuditReport> {
         // Collected first: with the closure inside the stream, the compiler cannot see that the future is Send.
-        let looks: Vec<_> = channels.iter().map(|channel| self.audit_one(channel, options)).collect();
+        let once = &self.once();
+        let looks: Vec<_> = channels.iter().map(|channel| once.clone().audit_one(channel, options)).collect();
         let audited: Vec<_> = stream::iter(looks).buffer_unordered(AT_ONCE).collect().await;
         Ok(AuditReport::new(self.inner.clock.now(), audited.into_iter().collect::<Result<_>>()?))
     }
 
-    async fn audit_one(&self, channel: &Channel, options: AuditOptions) -> Result<ChannelAudit> {
-        let compared = async { self.judged(self.compared(channel, options.timeout).await?).await };
+    async fn audit_one(mut self, channel: &Channel, options: AuditOptions) -> Result<ChannelAudit> {
+        let compared = async {
+            let compared = self.compared(channel, options.timeout).await?;
+            self.judged(compared).await
+        };
         let mut audited = match compared.await {
             Ok(audited) => audited,
             Err(error) if error.kind() == ErrorKind::ConfigInvalid => return Err(error),
@@ -102,7 +107,7 @@ impl Promoter {
 
     /// The state of a channel. If a move may be open that the log does not have, it is *possibly open* instead of *in
     /// sync*, *lagging* or *never recorded*.
-    async fn compared(&self, channel: &Channel, timeout: Option<Duration>) -> Result<ChannelAudit> {
+    async fn compared(&mut self, channel: &Channel, timeout: Option<Duration>) -> Result<ChannelAudit> {
         let mut audited = self.look_at(channel, timeout).await?;
         let observed = match audited.drift {
             Drift::InSync { live } => Some(live),
@@ -152,7 +157,7 @@ impl Promoter {
         Ok(Some(NotBlocked::observed(channel, &blocks, self.inner.unblocked(channel, None).await?)))
     }
 
-    async fn look_at(&self, channel: &Channel, timeout: Option<Duration>) -> Result<ChannelAudit> {
+    async fn look_at(&mut self, channel: &Channel, timeout: Option<Duration>) -> Result<ChannelAudit> {
         let give_up = timeout.map(|timeout| self.inner.now().saturating_add(ms(timeout)));
         let mut looks = 0;
         loop {
@@ -177,9 +182,11 @@ impl Promoter {
                 self.inner.watch(channel, WaitReason::Settle, until, None);
                 tokio::time::sleep(Duration::from_millis(back_off(looks).min(until - now).max(1))).await;
                 looks += 1;
+                *self = self.since(Instant::now());
                 continue;
             }
             // *foreign*: the log's head, read once more after the tag, has not moved.
+            *self = self.since(Instant::now());
             if self.read_log(channel).await?.state.size != log.state.size {
                 continue;
             }
@@ -195,7 +202,7 @@ impl Promoter {
     }
 
     async fn read_log(&self, channel: &Channel) -> Result<LogRead> {
-        let state = self.inner.journal(channel).lock().await.refresh().await?;
+        let state = Arc::clone(self.inner.refreshed(channel).await?.state());
         Ok(self.inner.log_read(channel, state))
     }
 }

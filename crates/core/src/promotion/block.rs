@@ -1,6 +1,7 @@
 //! Blocks: declares digests unfit for a channel and those after it in the pipeline, and ends that.
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use futures_util::future::try_join_all;
 
@@ -76,7 +77,7 @@ impl Promoter {
     /// tag: a misspelled name must not seem to be blocked. If the registry does not answer, the block is recorded.
     pub async fn block(&self, channel: &Channel, mut block: Block) -> Result<BlockResult> {
         block.url = block.url.as_ref().map(public_page).transpose()?;
-        let state = self.state(channel).await?;
+        let state = self.since(Instant::now()).state(channel).await?;
         if let Some(known) = state.block_of(&block.digest) {
             return Ok(BlockResult::Already(Box::new(known.clone())));
         }
@@ -92,7 +93,7 @@ impl Promoter {
     /// it: the message names the logs that do.
     pub async fn unblock(&self, channel: &Channel, unblock: Unblock) -> Result<u64> {
         let digest = unblock.digest;
-        let mut journal = self.inner.refreshed(channel).await?;
+        let mut journal = self.inner.since(Instant::now()).refreshed(channel).await?;
         let ended = |state: &ChannelState| state.block_of(&digest).is_none();
         if !ended(journal.state()) {
             match journal.note(Body::Unblock(unblock), self.inner.clock.now()).await {

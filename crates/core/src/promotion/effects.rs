@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 use uuid::Uuid;
@@ -172,7 +172,10 @@ impl Effects {
     async fn look(&mut self) -> Result<Input> {
         let (log, read) = match self.ahead.take() {
             Some((log, read)) => (Ok(log), read),
-            None => tokio::join!(self.read_log(), self.inner.read_tag(&self.channel)),
+            None => {
+                self.inner = self.inner.since(Instant::now());
+                tokio::join!(self.read_log(), self.inner.read_tag(&self.channel))
+            }
         };
         let log = log?;
         let (live, goes_on) =
@@ -199,11 +202,16 @@ impl Effects {
 
     /// Reads the log to its head.
     pub(super) async fn read_log(&self) -> Result<LogRead> {
-        self.read_on(&mut *self.journal.lock().await).await
+        self.read_on(&mut *self.journal.lock().await, Instant::now()).await
     }
 
-    async fn read_on(&self, journal: &mut ChannelLog) -> Result<LogRead> {
-        let state = journal.refresh().await?;
+    /// Reads the log to a head that is new enough for the first look.
+    pub(super) async fn read_log_first(&self) -> Result<LogRead> {
+        self.read_on(&mut *self.journal.lock().await, self.inner.new_enough()).await
+    }
+
+    async fn read_on(&self, journal: &mut ChannelLog, since: Instant) -> Result<LogRead> {
+        let state = journal.refresh_since(since).await?;
         let replay = match &self.author.ask {
             // No other move has a random key, except a move of this run whose answer was lost.
             Some(ask) if ask.key_from == Key::Given || self.doubted => {
@@ -240,7 +248,9 @@ impl Effects {
         match journal.append(seq, body, now).await {
             // The next look reads the log again, and looks the key up.
             Ok(Appended::Stored) => Ok(AppendEnd::Stored(self.log_with(Arc::clone(journal.state()), None))),
-            Ok(Appended::Conflict) => Ok(self.read_on(&mut journal).await.map_or(AppendEnd::Unknown, AppendEnd::Lost)),
+            Ok(Appended::Conflict) => {
+                Ok(self.read_on(&mut journal, Instant::now()).await.map_or(AppendEnd::Unknown, AppendEnd::Lost))
+            }
             Err(error) if error.kind() == ErrorKind::LedgerAmbiguous => Ok(AppendEnd::Unknown),
             Err(error) => Err(error),
         }

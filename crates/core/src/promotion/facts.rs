@@ -170,7 +170,7 @@ impl Run {
     /// The error for a target that is absent: the policy's refusal, or REGISTRY_ABSENT if the policy does not refuse.
     pub(super) async fn judge_absent(&self, source: &Source) -> Result<Error> {
         let (inner, Run { operation, terms, .. }) = (&self.effects.inner, self);
-        let state = self.effects.read_log().await?.state;
+        let state = self.effects.read_log_first().await?.state;
         let mut facts = Facts::new(operation.op(), &state, terms.provenance.clone(), inner.clock.now());
         facts.source = Some(source.clone());
         facts.observed = state.live;

@@ -2,6 +2,7 @@
 //! explains means that another ledger governs the repository, or that this ledger is an older copy (*ledger behind*).
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use super::driver::Run;
 use super::inner::Inner;
@@ -77,8 +78,10 @@ impl Inner {
         if digests.is_empty() {
             return Ok(digests);
         }
-        for channel in self.ledger.channels().await?.iter().filter(|channel| channel.repository() == repository) {
-            let log = self.snapshot(channel).await?;
+        // The logs are read after the pins: the intent that explains a pin is in its log by then.
+        let inner = self.since(Instant::now());
+        for channel in inner.ledger.channels().await?.iter().filter(|channel| channel.repository() == repository) {
+            let log = inner.snapshot(channel).await?;
             if digests.is_empty() {
                 continue;
             }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
@@ -17,6 +17,9 @@ use crate::policy::Policy;
 use crate::registry::Registry;
 use crate::value::{Channel, Clock, Pipeline};
 
+/// The greatest age of a look at the ledger that other reads of the same judgement or report take as new enough.
+const OLDEST_LOOK: Duration = Duration::from_secs(5);
+
 /// The state that all runs of a promoter share. Clones share the logs that were read.
 #[derive(Clone)]
 pub(super) struct Inner {
@@ -28,6 +31,8 @@ pub(super) struct Inner {
     pub(super) after_rollback: AfterRollback,
     pub(super) times: Times,
     pub(super) observer: Option<Arc<dyn ProgressObserver>>,
+    /// A log that was read then or later is new enough; none if each read is to be of the log as it is now.
+    pub(super) since: Option<Instant>,
     pub(super) journals: Arc<std::sync::Mutex<HashMap<Channel, Arc<Mutex<ChannelLog>>>>>,
     /// The times at which this process first read the entries of each log.
     pub(super) first_reads: Arc<std::sync::Mutex<HashMap<Channel, FirstRead>>>,
@@ -48,6 +53,18 @@ impl Inner {
         }
     }
 
+    /// The same state, for which a log that was read at `since` or later is new enough.
+    pub(super) fn since(&self, since: Instant) -> Arc<Inner> {
+        Arc::new(Inner { since: Some(since), ..Inner::clone(self) })
+    }
+
+    /// A log that was read then or later is new enough.
+    pub(super) fn new_enough(&self) -> Instant {
+        let now = Instant::now();
+        let oldest = now.checked_sub(OLDEST_LOOK).unwrap_or(now);
+        self.since.map_or(now, |since| since.max(oldest))
+    }
+
     /// The journal of a channel, shared by every run of this promoter.
     pub(super) fn journal(&self, channel: &Channel) -> Arc<Mutex<ChannelLog>> {
         let mut journals = self.journals.lock().unwrap_or_else(PoisonError::into_inner);
@@ -55,10 +72,10 @@ impl Inner {
         Arc::clone(journals.entry(channel.clone()).or_insert_with(new))
     }
 
-    /// The journal of a channel, locked, and read up to the log's head.
+    /// The journal of a channel, locked, and read up to a head that is new enough.
     pub(super) async fn refreshed(&self, channel: &Channel) -> Result<OwnedMutexGuard<ChannelLog>> {
         let mut journal = self.journal(channel).lock_owned().await;
-        journal.refresh().await?;
+        journal.refresh_since(self.new_enough()).await?;
         Ok(journal)
     }
 

@@ -101,7 +101,8 @@ impl Inner {
         // A pin is a tag, but it cannot be a channel.
         let Ok(channel) = name.reference.to_string().parse::<Channel>() else { return Ok(source) };
         let mut stages = self.pipeline.iter().flat_map(|pipeline| pipeline.stages());
-        let governed = stages.any(|stage| stage.channel == channel) || self.ledger.size(&channel).await? > 0;
+        let governed = stages.any(|stage| stage.channel == channel)
+            || self.ledger.size_since(&channel, self.new_enough()).await? > 0;
         Ok(if governed { Source::Channel(channel) } else { source })
     }
 
@@ -137,7 +138,8 @@ impl Inner {
 
     /// The live digest of a channel that a release is taken from. LEDGER_MIGRATED if it is in another ledger.
     pub(super) async fn live(&self, channel: &Channel) -> Result<Digest> {
-        let state = self.journal(channel).lock().await.refresh().await?;
+        let journal = self.refreshed(channel).await?;
+        let state = journal.state();
         if let Some(migrated) = &state.migrated {
             return Err(migrated.error(channel));
         }

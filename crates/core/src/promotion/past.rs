@@ -78,7 +78,7 @@ pub(super) async fn each_entry(log: &Snapshot, mut take: impl FnMut(&Entry) -> b
     Ok(())
 }
 
-/// The move whose intent is at `seq`, with its takeovers and its outcome, if the log has them by now.
+/// The move whose intent is at `seq`, with its takeovers and its outcome, if the snapshot has them.
 pub(super) async fn move_at(log: &Snapshot, seq: u64) -> Result<Option<MoveRecord>> {
     let mut limit = PAGE;
     loop {

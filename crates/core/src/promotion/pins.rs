@@ -103,7 +103,7 @@ impl Run {
         if before.repository() != channel.repository() {
             return None;
         }
-        self.effects.inner.journal(before).lock().await.refresh().await.ok()?.live
+        self.effects.inner.refreshed(before).await.ok()?.state().live
     }
 
     /// The digest, if its pin points at it. If the read fails, the pin is not confirmed, and is put again.

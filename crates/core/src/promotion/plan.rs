@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Weak};
+use std::time::Instant;
 
 use serde::Serialize;
 
@@ -128,17 +129,23 @@ impl Plan {
         terms: MoveOptions,
     ) -> Result<Plan> {
         let inner = &match purpose {
-            Purpose::Act => inner.for_moves(),
-            Purpose::Look => Arc::clone(inner),
+            Purpose::Act => inner.for_moves().since(Instant::now()),
+            Purpose::Look => inner.since(Instant::now()),
         };
-        let source = match operation.source() {
-            Some(release) => Some(inner.source(&channel.into(), release).await?),
-            None => None,
+        // The tag is read while the log is looked at for the name: a put that the read shows began before it, and its intent
+        // is in that log.
+        let (source, read) = match operation.source() {
+            Some(release) => {
+                let home = channel.into();
+                let (source, read) = tokio::join!(inner.source(&home, release), inner.read_tag(channel));
+                (Some(source?), Some(read))
+            }
+            None => (None, None),
         };
         let terms = terms.of_source(source.as_ref());
         operation.check(channel, source.as_ref(), &terms, &inner.policy)?;
         inner.policy.permit_overrides(channel, &terms.overrides, &terms.provenance, inner.clock.now())?;
-        let mut run = Run::of(inner, channel, operation, source, terms).await?;
+        let mut run = Run::of(inner, channel, operation, source, read, terms).await?;
         detached(|caller| async move {
             let what = loop {
                 match run.next.clone() {

@@ -1,6 +1,7 @@
 //! `Promoter`: one method for each operation. Each move is planned, judged and executed.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::inner::{Inner, ProgressObserver};
 use super::plan::{ApprovedPlan, Plan, Purpose};
@@ -124,6 +125,7 @@ impl PromoterBuilder {
             after_rollback: self.after_rollback,
             times: self.times,
             observer: self.observer,
+            since: None,
             journals: Default::default(),
             first_reads: Default::default(),
         };
@@ -155,6 +157,19 @@ impl Promoter {
     /// A promoter over a registry and a ledger, with the defaults of [`PromoterBuilder`].
     pub fn new(registry: Arc<dyn Registry>, ledger: Arc<dyn Ledger>) -> Promoter {
         PromoterBuilder::default().over(registry, ledger)
+    }
+
+    /// The same promoter, for reads that belong together, such as those of one report: a log that was read at `since` or
+    /// later, and at most 5 s ago, is new enough for all of them. In a ledger where several logs are one request (a Git
+    /// branch), they are one request then. A move looks again when it begins, after a wait, and before it puts.
+    #[must_use]
+    pub fn since(&self, since: Instant) -> Promoter {
+        Promoter { inner: self.inner.since(since) }
+    }
+
+    /// The same promoter for one call of it.
+    pub(super) fn once(&self) -> Promoter {
+        self.since(self.inner.new_enough())
     }
 
     /// Plans a move and has the policy judge it. It reads, and waits for another worker's open move as the options say.

@@ -1,6 +1,6 @@
 //! The current state and the history of a channel, read from its log alone, without the registry.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -59,8 +59,8 @@ impl Promoter {
     /// The current state of a channel: live and previous digest, the last committed move, the open move, and the holds
     /// and blocks in force.
     pub async fn current(&self, channel: &Channel) -> Result<ChannelStatus> {
-        // This reads the log of the channel, too. In a shared ledger each look at a log is a request.
-        let blocks = self.blocks(channel).await?;
+        // This reads the log of the channel, too.
+        let blocks = self.once().blocks(channel).await?;
         let journal = self.inner.journal(channel).lock_owned().await;
         let (log, possibly_open) = (journal.snapshot(), journal.possibly_open().await?);
         drop(journal);
@@ -185,7 +185,7 @@ impl Promoter {
     /// holds that are.
     pub async fn unhold(&self, channel: &Channel, unhold: Unhold) -> Result<u64> {
         let now = self.inner.clock.now();
-        let mut journal = self.inner.refreshed(channel).await?;
+        let mut journal = self.inner.since(Instant::now()).refreshed(channel).await?;
         let ended = |state: &ChannelState| !state.holds.iter().any(|hold| hold.seq == unhold.hold);
         if ended(journal.state()) {
             return Err(not_in_force(journal.state(), unhold.hold, now));

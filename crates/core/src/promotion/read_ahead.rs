@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::driver::Run;
 use super::effects::{Author, Effects};
 use super::inner::Inner;
-use super::machine::{Ask, Key, Moving, Next};
+use super::machine::{Ask, Key, Moving, Next, TagRead};
 use super::naming::NamedSource;
 use super::request::{MoveOptions, Operation};
 use super::rollback::AfterRollback;
@@ -23,6 +23,7 @@ impl Run {
         channel: &Channel,
         operation: Operation,
         named: Option<NamedSource>,
+        read: Option<Result<TagRead>>,
         terms: MoveOptions,
     ) -> Result<Run> {
         let (op, want, on_conflict) = (operation.op(), operation.want(None), terms.on_conflict);
@@ -55,30 +56,37 @@ impl Run {
             place,
             refusal,
         };
-        let target = run.read_ahead().await?;
+        let target = run.read_ahead(read).await?;
         run.ask.want = run.operation.want(target);
         (run.moving, _) = Moving::start(run.ask.clone(), run.effects.worker.clone(), run.effects.inner.now());
         Ok(run)
     }
 
-    /// Reads log, tag, target and pins at the same time. Returns the target's digest, if the request names a target.
-    async fn read_ahead(&mut self) -> Result<Option<Digest>> {
-        let channel = self.effects.channel.clone();
-        let source = match self.operation.clone() {
+    /// Reads log, tag, target and pins at the same time; the tag only if it was not read while the source was named.
+    /// Returns the target's digest, if the request names a target.
+    async fn read_ahead(&mut self, read: Option<Result<TagRead>>) -> Result<Option<Digest>> {
+        let (inner, channel) = (Arc::clone(&self.effects.inner), self.effects.channel.clone());
+        let (source, read) = match self.operation.clone() {
             Operation::Rollback(Some(target)) => {
-                Some(Source::Reference(channel.repository().digest(self.rollback_digest(&target).await?)))
+                let (digest, read) = tokio::join!(self.rollback_digest(&target), inner.read_tag(&channel));
+                (Some(Source::Reference(channel.repository().digest(digest?))), Some(read))
             }
-            _ => self.source().cloned(),
+            _ => (self.source().cloned(), read),
         };
         let effects = &self.effects;
         let log = async {
-            let log = effects.read_log().await?;
+            let log = effects.read_log_first().await?;
             // An unnamed rollback goes back to the previous digest, if no move is open.
             let previous = log.state.previous.filter(|_| self.operation == Operation::Rollback(None));
             let (live, previous) = tokio::join!(self.pin_of(log.state.live), self.pin_of(previous));
             Ok::<_, Error>((log, [live, previous]))
         };
-        let read = effects.inner.read_tag(&channel);
+        let read = async {
+            match read {
+                Some(read) => read,
+                None => inner.read_tag(&channel).await,
+            }
+        };
         let (log, read, target) = tokio::join!(log, read, self.find(source.as_ref()));
         let (log, pins) = log?;
         self.effects.pinned.extend(pins.into_iter().flatten());

@@ -142,6 +142,7 @@ impl Run {
             End::Committed { seq, .. } => (MoveResult::Committed, effects.event(seq).await?),
             // The result is known even if another worker closed the move meanwhile.
             End::Indeterminate { seq: Some(seq), why: Why::TakenOver } => {
+                effects.read_log().await.map_err(|_| self.error(&end))?;
                 let event = effects.event(seq).await?;
                 match event.status() {
                     MoveStatus::Open => return Err(self.error(&end)),

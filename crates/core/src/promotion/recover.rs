@@ -76,7 +76,10 @@ impl Promoter {
             let seq = match end {
                 End::Nothing => return Ok(RecoveryResult::Nothing),
                 End::Gone(seq) | End::Committed { seq, .. } | End::Closed { seq, .. } => seq,
-                End::Indeterminate { seq: Some(seq), why: Why::TakenOver } => seq,
+                End::Indeterminate { seq: Some(seq), why: Why::TakenOver } => {
+                    effects.read_log().await.map_err(|_| effects.error(&end))?;
+                    seq
+                }
                 _ => return Err(effects.error(&end)),
             };
             let event = effects.event(seq).await?;

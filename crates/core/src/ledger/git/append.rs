@@ -214,13 +214,14 @@ impl Turn<'_> {
     /// Records that our commit is the tip.
     fn stored(&mut self, channel: &Channel, begun: Instant, Built { commit, view }: Built) -> Result<()> {
         // The entry is stored, whatever happens to the cache now: the next look reads the branch again.
-        let _ = self.branch.moved(&commit);
+        let moved = self.branch.moved(&commit);
         if let Some(last) = view.tail.last() {
             let head = Head { channel: channel.clone(), leaf: leaf(last), size: view.size() };
             let _ = self.branch.cache.see(&head);
         }
         self.known.tip = Some(commit.clone());
-        self.known.looked = Some(begun);
+        // If the cache has the tip from before, only a look may say what the log has now.
+        self.known.looked = moved.is_ok().then_some(begun);
         self.keep(channel, commit, &Arc::new(view));
         Ok(())
     }

@@ -178,8 +178,12 @@ impl fmt::Debug for GitLedger {
 #[async_trait]
 impl Ledger for GitLedger {
     async fn size(&self, channel: &Channel) -> Result<u64> {
+        self.size_since(channel, Instant::now()).await
+    }
+
+    async fn size_since(&self, channel: &Channel, since: Instant) -> Result<u64> {
         let channel = channel.clone();
-        self.read_turn(move |turn, asked| turn.size(&channel, asked)).await
+        self.read_turn(move |turn, _| turn.size(&channel, since)).await
     }
 
     async fn read(&self, channel: &Channel, from: u64, limit: usize) -> Result<Vec<Bytes>> {

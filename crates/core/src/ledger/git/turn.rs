@@ -45,7 +45,7 @@ pub(super) struct Turn<'a> {
 }
 
 impl Turn<'_> {
-    /// Reads the tip, unless another task of this process began to do so after `asked`. LEDGER_ABSENT if there is no
+    /// Reads the tip, unless a look or a push of this process began at `asked` or later. LEDGER_ABSENT if there is no
     /// branch and the ledger was opened to be read.
     pub(super) fn look(&mut self, asked: Instant) -> Result<()> {
         if self.known.looked.is_none_or(|looked| looked < asked) {
@@ -238,8 +238,9 @@ impl Turn<'_> {
 
     /// The entries from `from` on: at least one if the log has one there, at most `limit`.
     pub(super) fn read(&mut self, channel: &Channel, from: u64, limit: usize, asked: Instant) -> Result<Vec<Bytes>> {
-        let known = self.known.views.get(channel).is_some_and(|(_, view)| from < view.size());
-        if !known {
+        // A position that was there at the last look is there now.
+        let is_known = self.known.looked.is_some() && self.view(channel).is_ok_and(|view| from < view.size());
+        if !is_known {
             self.look(asked).map_err(|e| self.of_channel(channel, e))?;
         }
         self.patiently("read the log", |turn| {

@@ -168,7 +168,7 @@ impl fmt::Debug for PostgresLedger {
 #[async_trait]
 impl Ledger for PostgresLedger {
     async fn size(&self, channel: &Channel) -> Result<u64> {
-        // The same statement reads the database's time, because the size is read before each append.
+        // The same statement reads the database's time, because the size is read before each intent.
         let sql = "SELECT (SELECT seq FROM @.entries WHERE channel = $1 ORDER BY seq DESC LIMIT 1),
              (extract(epoch FROM clock_timestamp()) * 1000)::int8";
         let rows = self.pool.query("read the size of a log", sql, &[(&channel.to_string(), Type::TEXT)]).await?;

@@ -1,5 +1,7 @@
 //! The requirements of reads.
 
+use std::time::Instant;
+
 use super::case::unique;
 use super::{LedgerHarness, Log, Requirement};
 use crate::conformance::TestResult;
@@ -20,8 +22,14 @@ pub async fn read_your_writes(store: &dyn LedgerHarness) -> TestResult {
         let writer = if round % 2 == 0 { &one } else { &other };
         requirement.stored(writer.as_ref(), &log, &entry).await?;
         written.push(entry.bytes().clone());
-        requirement.holds(one.as_ref(), &log.channel, &written).await?;
-        requirement.holds(other.as_ref(), &log.channel, &written).await?;
+        let now = Instant::now();
+        for ledger in [&one, &other] {
+            requirement.holds(ledger.as_ref(), &log.channel, &written).await?;
+            let since = requirement.value("size_since", ledger.size_since(&log.channel, now).await)?;
+            requirement.that(since == log.size, || {
+                format!("size_since a moment after {} appends to {} is {since}", log.size, log.channel)
+            })?;
+        }
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::time::Instant;
 
 use bytes::Bytes;
 
@@ -16,6 +17,7 @@ enum Defect {
     AnswersConflictWhenStored,
     ActsBetweenCheckAndStore,
     ReadsStale,
+    RemembersTheFirstSize,
     ForgetsOnRestart,
     CutsBytes,
     MixesCase,
@@ -29,7 +31,7 @@ enum Defect {
 struct BrokenLedger {
     defect: Defect,
     logs: Arc<Mutex<BTreeMap<String, Vec<Bytes>>>>,
-    /// The first read of each log, which `ReadsStale` repeats.
+    /// The first read of each log, which `ReadsStale` and `RemembersTheFirstSize` repeat.
     stale: Mutex<BTreeMap<String, Vec<Bytes>>>,
 }
 
@@ -56,6 +58,14 @@ impl BrokenLedger {
 impl Ledger for BrokenLedger {
     async fn size(&self, channel: &Channel) -> Result<u64> {
         Ok(self.log(channel).len() as u64)
+    }
+
+    async fn size_since(&self, channel: &Channel, _since: Instant) -> Result<u64> {
+        let log = self.log(channel);
+        Ok(match self.defect {
+            Defect::RemembersTheFirstSize => self.stale.lock().unwrap().entry(self.key(channel)).or_insert(log).len(),
+            _ => log.len(),
+        } as u64)
     }
 
     async fn read(&self, channel: &Channel, from: u64, limit: usize) -> Result<Vec<Bytes>> {
@@ -159,6 +169,7 @@ async fn every_broken_ledger_is_caught_by_the_requirement_that_it_breaks() {
         channels_are_listed(&store(Defect::ForgetsToList)).await,
         read_limits(&store(Defect::IgnoresTheLimit)).await,
         read_limits(&store(Defect::GivesNothing)).await,
+        read_your_writes(&store(Defect::RemembersTheFirstSize)).await,
     ];
     let requirements: Vec<_> = caught.into_iter().map(|kept| kept.unwrap_err()).collect();
     let said = |nth: usize| {
@@ -178,6 +189,7 @@ async fn every_broken_ledger_is_caught_by_the_requirement_that_it_breaks() {
         (9, "channels_are_listed", "are listed"),
         (10, "read_limits", "read(0, 0) of 20 gave 20 entries instead of 0 to 0"),
         (11, "read_limits", "read(0, 1) of 20 gave 0 entries instead of 1 to 1"),
+        (12, "read_your_writes", "size_since a moment after 2 appends"),
     ] {
         assert!(
             requirements[nth].requirement == requirement && requirements[nth].seen.contains(part),
