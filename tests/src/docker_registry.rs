@@ -16,7 +16,7 @@ pub const PASSWORD: &str = "pw-of-ci";
 /// nothing but a test may trust either certificate.
 pub const CA_PEM: &str = include_str!("../data/tls/ca.pem");
 
-/// A certificate of [`CA_PEM`] for `localhost` and 127.0.0.1.
+/// A certificate of [`CA_PEM`] for `localhost`, 127.0.0.1, and the names of real registries and their token servers.
 pub(crate) const SERVER_PEM: &str = include_str!("../data/tls/server.pem");
 /// The private key of [`SERVER_PEM`].
 pub(crate) const SERVER_KEY_PEM: &str = include_str!("../data/tls/server.key");

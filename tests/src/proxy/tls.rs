@@ -23,7 +23,8 @@ pub const CLIENT_KEY_PEM: &str = include_str!("../../data/tls/client.key");
 /// The certificate that a proxy shows, and what it wants of its clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tls {
-    /// A certificate for `localhost` and 127.0.0.1 of the authority [`CA_PEM`](crate::docker_registry::CA_PEM).
+    /// A certificate for `localhost`, 127.0.0.1 and the names of real registries, of the authority
+    /// [`CA_PEM`](crate::docker_registry::CA_PEM).
     Issued,
     /// [`OWN_PEM`].
     Own,
