@@ -2,11 +2,13 @@
 //! cuts the connection, delays a request or sends it late, repeats it, or removes the condition of a conditional write.
 
 mod http;
+mod request;
 mod tcp;
 #[cfg(test)]
 mod tests;
 mod tls;
 
+pub use self::request::Request;
 pub use self::tls::{CLIENT_KEY_PEM, CLIENT_PEM, OWN_PEM, Tls};
 
 use std::collections::HashMap;
@@ -90,6 +92,8 @@ struct Weather {
 struct Shared {
     upstream: String,
     weather: Mutex<Weather>,
+    /// The requests since the recording began; none if nothing is recorded.
+    recorded: Mutex<Option<Vec<Request>>>,
     stopping: AtomicBool,
     /// The open connections of all clients, so that a stop closes them.
     open: Mutex<HashMap<u64, TcpStream>>,
@@ -128,6 +132,7 @@ impl Proxy {
         let shared = Arc::new(Shared {
             upstream,
             weather: Mutex::new(weather),
+            recorded: Mutex::default(),
             stopping: AtomicBool::new(false),
             open: Mutex::default(),
             next: AtomicU64::new(0),
@@ -184,6 +189,17 @@ impl Proxy {
     pub fn strip_conditions(&self) {
         self.can(Fault::StripCondition);
         self.shared.weather.lock().unwrap().strips = true;
+    }
+
+    /// From now on the requests are recorded for [`take_requests`](Proxy::take_requests). HTTP only.
+    pub fn record(&self) {
+        assert!(self.speaks == Speaks::Http, "a recording is not for this protocol");
+        *self.shared.recorded.lock().unwrap() = Some(Vec::new());
+    }
+
+    /// The recorded requests since the last call, in order.
+    pub fn take_requests(&self) -> Vec<Request> {
+        self.shared.recorded.lock().unwrap().as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     fn can(&self, fault: Fault) -> Fault {

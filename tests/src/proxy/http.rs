@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 
-use super::{Answer, Fault, Shared};
+use super::{Answer, Fault, Request, Shared};
 
 /// A whole request or answer.
 pub(super) struct Message {
@@ -27,6 +27,9 @@ pub(super) fn serve(shared: &Shared, client: impl Read + Write) {
 
 /// The answer for the client; none if its connection is to be closed.
 fn answer(shared: &Shared, mut request: Message) -> io::Result<Option<Message>> {
+    if let Some(recorded) = &mut *shared.recorded.lock().unwrap() {
+        recorded.push(Request::of(&request));
+    }
     let fault = shared.draw(&request.head);
     match fault {
         // `Late` is for other protocols.

@@ -68,6 +68,37 @@ fn without_a_fault_it_carries_requests_and_answers() {
 }
 
 #[test]
+fn recorded_request_has_its_credential_as_clear_text() {
+    let (host, _) = names();
+    let proxy = Proxy::http(host);
+    assert!(put(&proxy, "before").is_some());
+    proxy.record();
+    let mut client = TcpStream::connect(proxy.host()).unwrap();
+    for (line, header, body) in [
+        ("GET /v2/", "", ""),
+        ("GET /token?service=s", "Authorization: Basic YWRhOnNlY3JldA==\r\n", ""),
+        ("GET /v2/a", "authorization: Bearer t\r\n", ""),
+        ("POST /token", "", "grant_type=refresh_token&refresh_token=r&scope=x"),
+    ] {
+        let head = format!("{line} HTTP/1.1\r\nHost: reg.io\r\n{header}");
+        ask(&mut client, head.trim_end(), body).unwrap();
+    }
+    let recorded = proxy.take_requests();
+    assert!(recorded.iter().all(|request| request.host == "reg.io"), "{recorded:?}");
+    let seen: Vec<_> = recorded.iter().map(|request| (request.line.as_str(), request.credential.as_deref())).collect();
+    assert_eq!(
+        seen,
+        [
+            ("GET /v2/", None),
+            ("GET /token?service=s", Some("Basic ada:secret")),
+            ("GET /v2/a", Some("Bearer t")),
+            ("POST /token", Some("refresh_token r")),
+        ]
+    );
+    assert_eq!(proxy.take_requests(), []);
+}
+
+#[test]
 fn a_lost_answer_was_given_and_a_cut_request_was_not_seen() {
     let (host, seen) = names();
     let proxy = Proxy::http(host);
