@@ -140,6 +140,12 @@ impl RegistryServer {
         self.shared.inner().tokens.give_refresh()
     }
 
+    /// Issues a token for this scope, such as `repository:acme/shop:pull`, without a login. Docker stores one as
+    /// `registrytoken`. It is valid for an hour, and accepted where [`access`](Self::access) is [`AuthMode::Bearer`].
+    pub fn registry_token(&self, scope: &str) -> String {
+        self.shared.inner().tokens.give(vec![scope.to_owned()], Duration::from_secs(3600))
+    }
+
     /// Requires this login as the vendor's registry does that it imitates: for its own tokens, or with every request
     /// ([`Vendor::gives_tokens`]). Without a vendor: with every request.
     pub fn demand(&self, login: Login) {

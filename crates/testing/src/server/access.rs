@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tokio::time::Instant;
@@ -63,8 +63,8 @@ pub struct Bearer {
     pub lifetime: Lifetime,
     /// The answer to an expired token.
     pub expired: Expired,
-    /// The token endpoint that the challenge names; none for the server's own: `http://<host>/token`, or the path of the
-    /// vendor that is imitated.
+    /// The token endpoint that the challenge names, at whose path the server gives tokens, too; none for the server's own:
+    /// `http://<host>/token`, or the path of the vendor that is imitated.
     pub realm: Option<String>,
     /// The token endpoint of some repositories, by their path (`acme/shop`), in place of `realm`.
     pub realms: BTreeMap<String, String>,
@@ -75,6 +75,12 @@ impl Bearer {
     pub fn new(login: Login) -> Bearer {
         let lifetime = Lifetime::Said(Duration::from_secs(300));
         Bearer { login: Some(login), lifetime, expired: Expired::Unauthorized, realm: None, realms: BTreeMap::new() }
+    }
+
+    /// True if a token endpoint that a challenge names has this path.
+    fn is_named(&self, path: &str) -> bool {
+        let path_of = |realm: &str| Some(realm.parse::<Uri>().ok()?.path().to_owned());
+        self.realm.iter().chain(self.realms.values()).any(|realm| path_of(realm).as_deref() == Some(path))
     }
 }
 
@@ -181,6 +187,11 @@ impl AuthMode {
                 Some(server.bearer(realm.map(String::as_str), scope, error))
             }
         }
+    }
+
+    /// True if a token endpoint that a challenge names has this path.
+    pub(super) fn gives_tokens_at(&self, path: &str) -> bool {
+        matches!(self, AuthMode::Bearer(bearer) if bearer.is_named(path))
     }
 
     /// Allows a request, or returns the answer that refuses it.

@@ -123,6 +123,7 @@ pub(super) async fn handle(
     }
     let mut inner = shared.inner();
     if answer.status == StatusCode::UNAUTHORIZED
+        && fault != HttpFault::NoHeader("www-authenticate")
         && !answer.headers.contains_key(header::WWW_AUTHENTICATE)
         && let Some(challenge) = inner.access.challenge(&shared.challenges, None, Some("invalid_token"))
     {
@@ -164,7 +165,9 @@ async fn answer(shared: &Shared, request: Request) -> Answer {
     let (parts, body) = request.into_parts();
     let path = parts.uri.path().to_owned();
     let query = Pairs::parse(parts.uri.query().unwrap_or(""));
-    let route = match Route::parse(&shared.host, shared.challenges.token_path(), &path) {
+    let gives_tokens =
+        |path: &str| path == shared.challenges.token_path() || shared.inner().access.gives_tokens_at(path);
+    let route = match Route::parse(&shared.host, gives_tokens, &path) {
         Ok(route) => route,
         Err(answer) => return answer,
     };

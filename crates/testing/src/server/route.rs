@@ -20,11 +20,12 @@ pub(super) enum Route {
 }
 
 impl Route {
-    /// Parses a path. Names must be valid; repositories are those of this server.
-    pub(super) fn parse(host: &str, token_path: &str, path: &str) -> Result<Route, Answer> {
+    /// Parses a path. Names must be valid; repositories are those of this server. `gives_tokens` is true for the path of a
+    /// token endpoint.
+    pub(super) fn parse(host: &str, gives_tokens: impl Fn(&str) -> bool, path: &str) -> Result<Route, Answer> {
         match path {
             "/v2" | "/v2/" => return Ok(Route::Root),
-            _ if path == token_path => return Ok(Route::Token),
+            _ if gives_tokens(path) => return Ok(Route::Token),
             _ => {}
         }
         let not_found = || Answer::error(StatusCode::NOT_FOUND, "NAME_UNKNOWN", "there is nothing at this path");
@@ -127,7 +128,7 @@ mod tests {
     fn names_with_many_components_are_told_from_what_follows() {
         let host = "127.0.0.1:5000";
         let repository = |name: &str| format!("{host}/{name}").parse::<Repository>().unwrap();
-        let parse = |path: &str| Route::parse(host, "/v2/auth", path).unwrap();
+        let parse = |path: &str| Route::parse(host, |path| path == "/v2/auth", path).unwrap();
         let digest = Digest::of(b"");
         let percent = digest.to_string().replace(':', "%3A");
         assert_eq!((parse("/v2/"), parse("/v2/auth")), (Route::Root, Route::Token));
@@ -150,7 +151,7 @@ mod tests {
             ("/v2/a/blobs/sha256:zz", "DIGEST_INVALID"),
             ("/etc/passwd", "NAME_UNKNOWN"),
         ] {
-            let answer = Route::parse(host, "/token", path).unwrap_err();
+            let answer = Route::parse(host, |_| false, path).unwrap_err();
             assert!(String::from_utf8_lossy(&answer.body).contains(code), "{path}: {:?}", answer.body);
         }
     }

@@ -161,3 +161,31 @@ async fn token_server_is_at_another_address_and_differs_for_a_repository() {
     assert_eq!(read(&server, &bearer(&given.json())).await.status, 200);
     server.stop().await.unwrap();
 }
+
+#[tokio::test]
+async fn token_is_given_at_the_path_that_the_challenge_names() {
+    let realm = Some("https://gitlab.example.com/jwt/auth".to_owned());
+    let server = shop(AuthMode::Bearer(Bearer { realm, ..Bearer::new(login()) })).await;
+    let path = "GET /jwt/auth?service=s&scope=repository:shop:pull";
+    assert_eq!(send(server.addr(), path, &[], "").await.status, 401);
+    let given = send(server.addr(), path, &[&basic(PASSWORD)], "").await;
+    assert_eq!(read(&server, &bearer(&given.json())).await.status, 200);
+    server.access(AuthMode::Bearer(Bearer::new(login())));
+    assert_eq!(send(server.addr(), path, &[&basic(PASSWORD)], "").await.status, 404);
+}
+
+#[tokio::test]
+async fn token_that_was_issued_without_a_login_is_valid_for_its_scope() {
+    let server = shop(AuthMode::Bearer(Bearer::new(login()))).await;
+    let token = |scope: &str| format!("Authorization: Bearer {}", server.registry_token(scope));
+    assert_eq!(read(&server, &token("repository:shop:pull")).await.status, 200);
+    assert_eq!(read(&server, &token("repository:other:pull")).await.status, 401);
+}
+
+#[tokio::test]
+async fn refusal_without_a_challenge_is_sent_if_a_fault_removes_it() {
+    let server = shop(AuthMode::Basic(login())).await;
+    server.always(|_| true, HttpFault::NoHeader("www-authenticate"));
+    let refused = read(&server, "X-None: 1").await;
+    assert_eq!((refused.status, refused.header("www-authenticate")), (401, None));
+}
