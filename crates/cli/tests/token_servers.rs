@@ -8,8 +8,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 
 use common::World;
-use common::cases::cases;
-use tagwarden_testing::{Anonymous, AuthKind, AuthMode, Bearer, HttpFault, Login};
+use tagwarden_testing::{Anonymous, AuthKind, AuthMode, Bearer, Login};
 
 const CANARY: &str = "canary-51c9";
 
@@ -111,39 +110,6 @@ fn token_server_on_another_host_is_asked_once_it_is_named() {
     let said = current("TAGWARDEN_TOKEN_SERVERS", "auth.example.com/token");
     assert_eq!(said.exit, 2, "{said:?}");
     assert!(said.err.contains("HOST:PORT, such as auth.example.com [CONFIG_INVALID]"), "{said:?}");
-}
-
-#[test]
-fn challenges_of_the_field_are_answered_or_explained() {
-    let world = world();
-    let prod = world.prod();
-    for case in cases(include_str!("../../../tests/vectors/challenges.json"), 5) {
-        world.server.calm();
-        world.server.clear_requests();
-        let expect = &case["expect"];
-        let access = match expect["bearer"].is_object() {
-            true => AuthMode::Bearer(Bearer::new(login())),
-            false => AuthMode::Basic(login()),
-        };
-        world.server.access(access);
-        let header = case["header"][0].as_str().unwrap().to_owned();
-        world.server.always(|seen| seen.auth == AuthKind::None, HttpFault::Header("www-authenticate", header));
-        let current = ["current", &prod];
-        if expect["basic"] == true || expect["bearer"]["realm"] == "relative to the registry" {
-            world.does(&current, 0);
-            let services: Vec<_> = world.server.token_requests().into_iter().map(|asked| asked.service).collect();
-            let want = expect["bearer"].is_object().then(|| Some("registry".to_owned()));
-            assert_eq!(services, want.into_iter().collect::<Vec<_>>(), "{case}");
-            continue;
-        }
-        let said = world.does(&["promote", &prod, "--source", "1.4.1"], 1);
-        let words = match expect["message_contains"].as_array() {
-            Some(words) => words.iter().map(|word| word.as_str().unwrap()).collect(),
-            None => vec!["`--token-server auth.example.com`"],
-        };
-        assert!(words.iter().all(|word| said.err.contains(word)), "{case}: {}", said.err);
-        assert!(said.err.contains("[REGISTRY_DENIED]") && !said.err.contains(CANARY), "{case}: {}", said.err);
-    }
 }
 
 #[test]
