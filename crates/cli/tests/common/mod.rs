@@ -4,6 +4,7 @@
 
 pub mod cases;
 pub mod git;
+pub mod real_names;
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
