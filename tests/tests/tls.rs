@@ -79,6 +79,14 @@ async fn certificates_of_a_directory_are_used_with_the_client_certificate() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn client_certificate_that_is_refused_over_http2_is_permanent_and_named() {
+    let (_server, proxy, _) = registry(Tls::OwnForClientsOfHttp2).await;
+    let said = permanent(options().ca_pem(OWN_PEM), &proxy.host()).await;
+    let want = format!("client.cert and client.key, into ~/.config/containers/certs.d/{}/", proxy.host());
+    assert!(said.contains("received fatal alert: ") && said.contains(&want), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn plain_http_and_tls_are_told_apart_in_words() {
     let (server, proxy, _) = registry(Tls::Own).await;
     let said = permanent(options().scheme(server.host(), Scheme::Https), server.host()).await;

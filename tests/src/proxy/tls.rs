@@ -30,20 +30,24 @@ pub enum Tls {
     Own,
     /// [`OWN_PEM`]; clients must show [`CLIENT_PEM`].
     OwnForClients,
+    /// Like `OwnForClients`, over HTTP/2, as a registry in Go. No request is answered: it is for clients that TLS refuses.
+    OwnForClientsOfHttp2,
 }
 
 impl Tls {
     pub(super) fn config(self) -> Arc<ServerConfig> {
         let (chain, key) = match self {
             Tls::Issued => (SERVER_PEM, SERVER_KEY_PEM),
-            Tls::Own | Tls::OwnForClients => (OWN_PEM, include_str!("../../data/tls/own.key")),
+            Tls::Own | Tls::OwnForClients | Tls::OwnForClientsOfHttp2 => {
+                (OWN_PEM, include_str!("../../data/tls/own.key"))
+            }
         };
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ServerConfig::builder_with_provider(provider.clone());
         let builder = builder.with_safe_default_protocol_versions().expect("TLS 1.2 and 1.3");
         let builder = match self {
             Tls::Issued | Tls::Own => builder.with_no_client_auth(),
-            Tls::OwnForClients => {
+            Tls::OwnForClients | Tls::OwnForClientsOfHttp2 => {
                 let mut roots = RootCertStore::empty();
                 certificates(CLIENT_PEM).into_iter().for_each(|root| roots.add(root).expect("a root"));
                 let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
@@ -51,7 +55,11 @@ impl Tls {
             }
         };
         let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).expect("a private key");
-        Arc::new(builder.with_single_cert(certificates(chain), key).expect("a certificate with its key"))
+        let mut config = builder.with_single_cert(certificates(chain), key).expect("a certificate with its key");
+        if self == Tls::OwnForClientsOfHttp2 {
+            config.alpn_protocols = vec![b"h2".to_vec()];
+        }
+        Arc::new(config)
     }
 }
 

@@ -14,15 +14,27 @@ use crate::secret::show;
 const NOT_HTTP: &str = "invalid HTTP version parsed";
 /// The text of hyper's error for a name that was not resolved.
 const NOT_RESOLVED: &str = "dns error";
+/// The alerts by which a server says that it wants another client certificate.
+const WANTS_CERTIFICATE: [AlertDescription; 4] = [
+    AlertDescription::CertificateRequired,
+    AlertDescription::BadCertificate,
+    AlertDescription::CertificateUnknown,
+    AlertDescription::UnknownCA,
+];
 
 /// The failure of a request to `url` that got no answer: REGISTRY_UNAVAILABLE. A fault of TLS is permanent, because a
 /// server that shows a wrong certificate shows it again.
 pub(super) fn unanswered(http: &Http, url: &Url, error: reqwest::Error) -> Failure {
-    let tls = tls_fault(&error).map(|fault| help(fault, url));
+    let (tls, is_connect) = (tls_fault(&error).map(|fault| help(fault, url)), error.is_connect());
+    let why = show(&describe(error), &http.secrets());
+    // The errors of HTTP/2 have no source, so the alert is only in the text.
+    let tls = match WANTS_CERTIFICATE.iter().any(|alert| why.contains(&TlsError::AlertReceived(*alert).to_string())) {
+        true => Some(Some(wants_certificate(url))),
+        false => tls,
+    };
     let proxies = Proxies::of_environment();
     // Until TLS begins, a connection through a proxy is a connection to the proxy.
-    let proxy = proxies.to(url).filter(|_| error.is_connect() && tls.is_none());
-    let why = show(&describe(error), &http.secrets());
+    let proxy = proxies.to(url).filter(|_| is_connect && tls.is_none());
     let why = match proxy {
         Some(proxy) => format!("the proxy {proxy} does not connect to it: {why}"),
         None => why,
@@ -69,15 +81,6 @@ fn help(fault: &TlsError, url: &Url) -> Option<String> {
     let host = host_and_port(url);
     let words = match fault {
         TlsError::InvalidCertificate(error) => of_certificate(error, &host),
-        TlsError::AlertReceived(
-            AlertDescription::CertificateRequired
-            | AlertDescription::BadCertificate
-            | AlertDescription::CertificateUnknown
-            | AlertDescription::UnknownCA,
-        ) => format!(
-            "the server wants another client certificate: put it and its key, as client.cert and client.key, into \
-             ~/.config/containers/certs.d/{host}/"
-        ),
         TlsError::InvalidMessage(_) => format!(
             "the server does not speak TLS: if it speaks plain HTTP, and the network may read all, give --insecure {host}"
         ),
@@ -104,6 +107,14 @@ fn of_certificate(error: &CertificateError, host: &str) -> String {
              code), or put the file at /etc/docker/certs.d/{host}/ca.crt"
         ),
     }
+}
+
+fn wants_certificate(url: &Url) -> String {
+    let host = host_and_port(url);
+    format!(
+        "; the server wants another client certificate: put it and its key, as client.cert and client.key, into \
+         ~/.config/containers/certs.d/{host}/"
+    )
 }
 
 fn speaks_tls(url: &Url) -> String {
