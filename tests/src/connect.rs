@@ -19,6 +19,8 @@ pub struct ConnectProxy {
 struct Shared {
     /// The servers by the `host:port` that clients name.
     servers: HashMap<String, String>,
+    /// The `Proxy-Authorization` that a client must send; none if it needs none.
+    login: Option<String>,
     asked: Mutex<Vec<String>>,
     stopping: AtomicBool,
 }
@@ -26,10 +28,19 @@ struct Shared {
 impl ConnectProxy {
     /// Starts a proxy that connects clients that ask for a `host:port` to this server. It answers 502 for other names.
     pub fn start<'a>(servers: impl IntoIterator<Item = (&'a str, String)>) -> ConnectProxy {
+        ConnectProxy::start_with(servers, None)
+    }
+
+    /// Like [`start`](ConnectProxy::start), for clients that send this `Proxy-Authorization`. It answers 407 to others.
+    pub fn for_login<'a>(login: &str, servers: impl IntoIterator<Item = (&'a str, String)>) -> ConnectProxy {
+        ConnectProxy::start_with(servers, Some(login.to_owned()))
+    }
+
+    fn start_with<'a>(servers: impl IntoIterator<Item = (&'a str, String)>, login: Option<String>) -> ConnectProxy {
         let servers = servers.into_iter().map(|(name, server)| (name.to_owned(), server)).collect();
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("its port").port();
-        let shared = Arc::new(Shared { servers, asked: Mutex::default(), stopping: AtomicBool::new(false) });
+        let shared = Arc::new(Shared { servers, login, asked: Mutex::default(), stopping: AtomicBool::new(false) });
         let server = Arc::clone(&shared);
         let accepting = std::thread::spawn(move || {
             for client in listener.incoming() {
@@ -51,6 +62,11 @@ impl ConnectProxy {
     /// Every `host:port` that was asked for so far, in order.
     pub fn asked(&self) -> Vec<String> {
         self.shared.asked.lock().unwrap().clone()
+    }
+
+    /// Forgets what was asked for.
+    pub fn forget(&self) {
+        self.shared.asked.lock().unwrap().clear();
     }
 }
 
@@ -77,6 +93,13 @@ fn serve(shared: &Shared, mut client: TcpStream) -> io::Result<()> {
     let head = String::from_utf8_lossy(&head);
     let name = head.strip_prefix("CONNECT ").and_then(|rest| rest.split(' ').next()).unwrap_or_default();
     shared.asked.lock().unwrap().push(name.to_owned());
+    let mut headers = head.lines().filter_map(|line| line.split_once(": "));
+    let sent = headers.find(|(name, _)| name.eq_ignore_ascii_case("proxy-authorization")).map(|(_, value)| value);
+    if shared.login.is_some() && shared.login.as_deref() != sent {
+        let answer = "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"proxy\"\r\n\
+                      Content-Length: 0\r\n\r\n";
+        return client.write_all(answer.as_bytes());
+    }
     let Some(server) = shared.servers.get(name) else {
         return client.write_all(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n");
     };

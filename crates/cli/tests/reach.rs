@@ -139,6 +139,34 @@ fn proxy_that_is_dead_or_refuses_is_named_without_its_password() {
     }
 }
 
+#[test]
+fn proxy_that_wants_a_login_is_permanent_and_says_where_it_is_written() {
+    let (world, proxy) = secure(|_| NAME.to_owned());
+    let connect = ConnectProxy::for_login("Basic Y2k6YzRuNHJ5", [(&*format!("{NAME}:443"), proxy.host())]);
+    let url = |login: &str| connect.url().replace("http://", &format!("http://{login}"));
+    let args = ["bootstrap", "prod", "--source", "1.4.0", "--ca-file", "own.pem", "--retry-for", "5m"];
+    for (login, want) in [
+        ("", "it wants a login: write it into HTTPS_PROXY, as in http://USER:PASSWORD@HOST:PORT"),
+        ("ci:c4n4ry2@", "it does not take the user and the password in HTTPS_PROXY"),
+    ] {
+        let refused = run(&world, &args, &[("HTTPS_PROXY", &url(login))], 6);
+        assert!(refused.err.contains(want) && !refused.err.contains("c4n4ry"), "{}", refused.err);
+        // The tag and the release are read at the same time.
+        assert!(connect.asked().len() <= 2, "it was tried again: {:?}", connect.asked());
+        connect.forget();
+    }
+    story(&world, &["--ca-file", "own.pem"], &[("HTTPS_PROXY", &url("ci:c4n4ry@"))]);
+}
+
+#[test]
+fn proxy_that_refuses_a_host_is_named_with_its_log() {
+    let (world, _proxy) = secure(|_| NAME.to_owned());
+    let connect = ConnectProxy::start([]);
+    let args = ["bootstrap", "prod", "--source", "1.4.0", "--ca-file", "own.pem", "--retry-for", "0s"];
+    let refused = run(&world, &args, &[("HTTPS_PROXY", &connect.url())], 6);
+    assert!(refused.err.contains("; the proxy's log says why: its rules, or its login"), "{}", refused.err);
+}
+
 /// True for every request until this much time has passed.
 fn for_a_while(time: Duration) -> impl Fn(&Seen) -> bool + Send + 'static {
     let begun = Instant::now();

@@ -66,6 +66,20 @@ impl Proxies {
     }
 }
 
+impl Proxy {
+    /// The words that help with a proxy that wants a login.
+    pub(crate) fn login(&self) -> String {
+        let Proxy { url, variable } = self;
+        match url.username().is_empty() {
+            true => format!("it wants a login: write it into {variable}, as in http://USER:PASSWORD@HOST:PORT"),
+            false => format!(
+                "it does not take the user and the password in {variable}; a character other than a letter, a digit, '-', \
+                 '.', '_' or '~' is written there as % and two hex digits"
+            ),
+        }
+    }
+}
+
 impl std::fmt::Display for Proxy {
     /// `http://proxy.example.com:3128 (HTTPS_PROXY)`, without user and password.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

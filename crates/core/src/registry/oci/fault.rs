@@ -14,6 +14,10 @@ use crate::secret::show;
 const NOT_HTTP: &str = "invalid HTTP version parsed";
 /// The text of hyper's error for a name that was not resolved.
 const NOT_RESOLVED: &str = "dns error";
+/// The text of the error for a proxy that answers 407.
+const WANTS_LOGIN: &str = "proxy authorization required";
+/// The text of the error for a proxy that answers another status than 200 and 407.
+const NO_TUNNEL: &str = "tunnel error: unsuccessful";
 /// The alerts by which a server says that it wants another client certificate.
 const WANTS_CERTIFICATE: [AlertDescription; 4] = [
     AlertDescription::CertificateRequired,
@@ -41,6 +45,13 @@ pub(super) fn unanswered(http: &Http, url: &Url, error: reqwest::Error) -> Failu
     };
     let (help, again) = match tls {
         Some(Some(help)) => (help, Again::Never),
+        _ if why.contains(WANTS_LOGIN) => {
+            (proxy.map_or_else(String::new, |proxy| format!("; {}", proxy.login())), Again::Never)
+        }
+        // Its status is not known, and may be one that passes.
+        _ if why.contains(NO_TUNNEL) => {
+            ("; the proxy's log says why: its rules, or its login".to_owned(), Again::InTime)
+        }
         None if url.scheme() == "http" && why.contains(NOT_HTTP) => (speaks_tls(url), Again::Never),
         // A name that was typed wrongly is not waited for as long as a server that is restarted.
         _ if why.contains(NOT_RESOLVED) => (String::new(), Again::FewTimes),
