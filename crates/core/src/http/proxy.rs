@@ -49,8 +49,8 @@ impl Proxies {
     /// The proxy through which a URL is requested; none if it is requested directly. A loopback host and the link-local
     /// addresses of instance metadata are never behind a proxy.
     pub(crate) fn to(&self, url: &Url) -> Option<&Proxy> {
-        let host = url.host_str()?.to_ascii_lowercase();
-        if is_near(&host) || self.except.iter().any(|except| is_covered(&host, except)) {
+        let (host, port) = (url.host_str()?.to_ascii_lowercase(), url.port_or_known_default());
+        if is_near(&host) || self.except.iter().any(|except| is_excepted(&host, port, except)) {
             return None;
         }
         if url.scheme() == "https" { self.https.as_ref() } else { self.http.as_ref() }
@@ -94,6 +94,18 @@ fn parsed(text: &str) -> Option<Url> {
     let text = text.trim();
     let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
     Url::parse(&text).ok().filter(|url| url.has_host() && matches!(url.scheme(), "http" | "https"))
+}
+
+/// True if an entry of `NO_PROXY` covers this port of a host: `HOST` all ports, `HOST:PORT` one, as programs in Go read
+/// it.
+fn is_excepted(host: &str, port: Option<u16>, except: &str) -> bool {
+    match except.rsplit_once(':').map(|(name, only)| (name, only.parse::<u16>())) {
+        // An IPv6 address has colons of its own, except inside of brackets.
+        Some((name, Ok(only))) if !name.contains(':') || name.ends_with(']') => {
+            port == Some(only) && is_covered(host, name)
+        }
+        _ => is_covered(host, except),
+    }
 }
 
 /// True if an entry of `NO_PROXY` covers a host: `*`, the same address, a network with the address, the same name, or
@@ -163,6 +175,16 @@ mod tests {
             ("10.0.0.0/33", "10.1.2.3", false),
             ("10.1.2.3", "10.1.2.3", true),
             ("fd00::/8", "[fd00::1]", true),
+            ("fd00::1", "[fd00::1]", true),
+            ("[fd00::1]:443", "[fd00::1]", true),
+            ("[fd00::1]:5000", "[fd00::1]", false),
+            ("reg.io:5000", "reg.io:5000", true),
+            (".reg.io:5000", "a.reg.io:5000", true),
+            ("reg.io:443", "reg.io", true),
+            ("reg.io:5000", "reg.io", false),
+            ("reg.io:5000", "reg.io:5001", false),
+            ("reg.io", "reg.io:5000", true),
+            ("10.1.2.3:5000", "10.1.2.3:5000", true),
             ("", "reg.io", false),
             (",", "reg.io", false),
             ("", "localhost", true),
