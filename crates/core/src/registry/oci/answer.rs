@@ -125,7 +125,10 @@ impl Answer {
     /// The text after the status: the code, message and detail of every error, or the text of the body, redacted and
     /// escaped, and then the reasons for a missing body or login.
     pub(super) fn words(&self, secrets: &[Secret]) -> String {
-        let said = Said::all(&self.body);
+        let mut said = Said::all(&self.body);
+        if said.is_empty() {
+            said.extend(Said::alone(&self.body));
+        }
         let words = match said.first() {
             Some(first) => {
                 let all: Vec<_> = said.iter().map(Said::to_string).collect();
@@ -248,6 +251,14 @@ mod tests {
             assert!(!Answer { from: Origin::Elsewhere, ..answer(404, body) }.is_404_without_code(), "{body}");
         }
         assert!(!answer(404, r#"{"errors":[{"message":"no"},{"code":"DENIED"}]}"#).is_404_without_code());
+    }
+
+    #[test]
+    fn error_without_a_list_is_shown_and_proves_no_absence() {
+        let json = r#"{"code":"NAME_UNKNOWN","message":"no such repository"}"#;
+        let error = answer(404, json).unusable(&[]);
+        assert_eq!(error.to_string(), "the registry answered 404 NAME_UNKNOWN: no such repository");
+        assert!(!answer(404, json).proves_absence(&["NAME_UNKNOWN"]) && answer(404, json).is_404_without_code());
     }
 
     #[test]

@@ -22,11 +22,20 @@ impl Said {
             errors: Vec<Map<String, Value>>,
         }
         let Ok(Envelope { errors }) = serde_json::from_slice(body) else { return Vec::new() };
-        let said = errors.iter().map(|error| {
-            let part = |name| error.get(name).map_or_else(String::new, plain);
-            Said { code: part("code"), message: part("message"), detail: part("detail") }
-        });
-        said.filter(|said| *said != Said::default()).collect()
+        errors.iter().map(Said::of).filter(|said| *said != Said::default()).collect()
+    }
+
+    /// The one error of a body without a list, such as zot's 401: code and message, and nothing else that would not be
+    /// shown. Gateways answer in that form, too, so it proves nothing.
+    pub(super) fn alone(body: &[u8]) -> Option<Said> {
+        let error: Map<String, Value> = serde_json::from_slice(body).ok()?;
+        let is_known = error.keys().all(|name| matches!(name.as_str(), "code" | "message" | "detail"));
+        Some(Said::of(&error)).filter(|said| is_known && !said.code.is_empty() && !said.message.is_empty())
+    }
+
+    fn of(error: &Map<String, Value>) -> Said {
+        let part = |name| error.get(name).map_or_else(String::new, plain);
+        Said { code: part("code"), message: part("message"), detail: part("detail") }
     }
 }
 
@@ -123,6 +132,26 @@ mod tests {
         for body in ["", "{}", r#"{"errors":null}"#, r#"{"errors":["no"]}"#, "<html>", r#"{"errors":[{"code":"A"}"#] {
             assert_eq!(all(body), [""; 0], "{body}");
         }
+    }
+
+    #[test]
+    fn error_without_a_list_is_read_if_all_of_it_is_shown() {
+        let alone = |body: &str| Said::alone(body.as_bytes()).map(|said| said.to_string());
+        let zot = r#"{"code":"UNAUTHORIZED","message":"authentication required","detail":{"description":"no"}}"#;
+        assert_eq!(alone(zot).as_deref(), Some("UNAUTHORIZED: authentication required (description: no)"));
+        for other in [
+            "",
+            "{}",
+            "[]",
+            r#""no""#,
+            r#"{"code":"DENIED"}"#,
+            r#"{"message":"no"}"#,
+            r#"{"code":"DENIED","message":"no","trace":"7"}"#,
+            r#"{"errors":[{"code":"DENIED","message":"no"}]}"#,
+        ] {
+            assert_eq!(alone(other), None, "{other}");
+        }
+        assert_eq!(all(zot), [""; 0], "it proves nothing");
     }
 
     #[test]
