@@ -157,3 +157,20 @@ fn broken_login_file_is_a_configuration_error_of_every_command() {
         assert!(said.err.contains("docker-credential-missing, which is not installed"), "{}", said.err);
     }
 }
+
+#[test]
+fn login_that_is_refused_is_named_by_its_place() {
+    let world = World::with_prod();
+    world.server.access(AuthMode::Basic(Login::new("ci", OTHER)));
+    let prod = world.prod();
+    let promote = [&["promote", prod.as_str(), "--source", "1.4.1"], &WHO[..]].concat();
+    let login = [("TAGWARDEN_USERNAME", "ci"), ("TAGWARDEN_PASSWORD", CANARY)];
+    let denied = with(&world, &promote, &login);
+    let want = "(the login is from TAGWARDEN_USERNAME and TAGWARDEN_PASSWORD)";
+    assert!(denied.exit == 1 && denied.err.contains(want), "{denied:?}");
+
+    stored(&world, world.server.host());
+    let denied = with(&world, &promote, &[]);
+    let want = format!("(the login is from {}/.docker/config.json)", world.dir.path().display());
+    assert!(denied.exit == 1 && denied.err.contains(&want), "{denied:?}");
+}

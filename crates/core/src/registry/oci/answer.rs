@@ -26,8 +26,9 @@ pub(super) struct Answer {
     /// The reason why there was no other login for a second attempt; none if no other login was needed. Without it, a
     /// 404 does not prove an absence: a registry may hide what is private.
     pub(super) no_login: Option<String>,
-    /// The places in which no login was found; none if the request had a login, or no login was looked for.
-    pub(super) anonymous: Option<String>,
+    /// The place of a login that was refused, or the places in which no login was found; none for another answer, or if
+    /// no login was looked for.
+    pub(super) login: Option<String>,
     /// The host that answered.
     pub(super) from: Origin,
 }
@@ -142,12 +143,11 @@ impl Answer {
                 if text.is_empty() { text } else { format!(": {text}") }
             }
         };
-        let reason = |what, why: Option<String>| {
-            why.map_or_else(String::new, |why| format!(" ({what}: {})", show(&why, secrets)))
-        };
-        let cut = reason("the body is cut", self.cut.as_ref().map(Unread::to_string));
-        let no_login = reason("no other login", self.no_login.clone());
-        show(&words, secrets) + &cut + &no_login + &reason("the request was anonymous", self.anonymous.clone())
+        let reason =
+            |what, why: Option<String>| why.map_or_else(String::new, |why| format!(" ({what}{})", show(&why, secrets)));
+        let cut = reason("the body is cut: ", self.cut.as_ref().map(Unread::to_string));
+        let no_login = reason("no other login: ", self.no_login.clone());
+        show(&words, secrets) + &cut + &no_login + &reason("", self.login.clone())
     }
 }
 
@@ -205,7 +205,7 @@ mod tests {
             body: body.as_bytes().into(),
             cut: None,
             no_login: None,
-            anonymous: None,
+            login: None,
             from: Origin::Registry,
         }
     }

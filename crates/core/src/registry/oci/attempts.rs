@@ -121,7 +121,7 @@ impl Attempts {
         let (status, headers) = (response.status(), response.headers().clone());
         let limit = if status.is_success() { limit } else { Some(MAX_ERROR_BODY) };
         let answer =
-            Answer { status, headers, body: BytesMut::new(), cut: None, no_login: None, anonymous: None, from: to };
+            Answer { status, headers, body: BytesMut::new(), cut: None, no_login: None, login: None, from: to };
         let arriving = self.arriving.insert(answer);
         arriving.cut = read(response, limit, &mut arriving.body).await.err();
         let body = std::mem::take(&mut arriving.body);

@@ -75,7 +75,7 @@ impl<'a> Login<'a> {
             let Ok(mut answer) = sent else { return Ok(sent) };
             if !self.renew(&mut answer).await? {
                 if matches!(answer.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
-                    answer.anonymous = self.looked().await.filter(|_| to == Origin::Registry);
+                    answer.login = self.login_words().await.filter(|_| to == Origin::Registry);
                 }
                 return Ok(Ok(answer));
             }
@@ -154,7 +154,7 @@ impl<'a> Login<'a> {
             Some(pass) => Ok(Some(pass)),
             None => {
                 let denied = self.denied("it wants a user and a password, and there are none for it");
-                Err(self.anonymous(denied).await)
+                Err(self.with_login(denied).await)
             }
         }
     }
@@ -208,7 +208,7 @@ impl<'a> Login<'a> {
                 if held.as_ref().filter(good).is_none() {
                     *held = match self.token(bearer).await {
                         Ok(token) => Some(token),
-                        Err(error) => return Err(self.anonymous(error).await),
+                        Err(error) => return Err(self.with_login(error).await),
                     };
                 }
                 Ok(held.clone())
@@ -244,16 +244,21 @@ impl<'a> Login<'a> {
         Ok(known.learn(path, found))
     }
 
-    /// The places in which no login was found; none if the request had a login, or no login was looked for.
-    async fn looked(&self) -> Option<String> {
-        let repository = self.endpoint.repository;
-        self.host.credentials.lock().await.looked(repository.registry(), repository.path())
+    /// The place of the login, or the places in which none was found; none if no login was looked for.
+    async fn login_words(&self) -> Option<String> {
+        let (registry, path) = (self.endpoint.repository.registry(), self.endpoint.repository.path());
+        let known = self.host.credentials.lock().await;
+        known.looked(registry, path).or_else(|| known.place(path))
     }
 
-    /// The error of a refusal. If the request was anonymous, it says so, and where a login was looked for.
-    async fn anonymous(&self, error: Error) -> Error {
-        match self.looked().await.filter(|_| error.kind() == ErrorKind::RegistryDenied) {
-            Some(looked) => and(error.kind(), &error, &format!("the request was anonymous: {looked}")),
+    /// The error of a refusal, with where a login was looked for, or with the place of the login that was refused.
+    async fn with_login(&self, error: Error) -> Error {
+        let (registry, path) = (self.endpoint.repository.registry(), self.endpoint.repository.path());
+        let known = self.host.credentials.lock().await;
+        let is_answer = error.context().any(|(name, _)| name == "status");
+        let words = known.looked(registry, path).or_else(|| known.place(path).filter(|_| is_answer));
+        match words.filter(|_| error.kind() == ErrorKind::RegistryDenied) {
+            Some(words) => and(error.kind(), &error, &words),
             None => error,
         }
     }

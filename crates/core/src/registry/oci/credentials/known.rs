@@ -1,6 +1,7 @@
 //! `Known`: the look-ups of one registry that were made.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use tokio::time::Instant;
 
@@ -10,6 +11,8 @@ use super::login::Credentials;
 #[derive(Clone, Debug)]
 pub(in super::super) struct Found {
     pub(in super::super) credentials: Credentials,
+    /// The place of the login; empty if there was none.
+    pub(super) place: String,
     /// The places that were looked at, if there was no login.
     pub(super) looked: Vec<String>,
     /// True if the result is the same for every repository of the registry.
@@ -17,9 +20,14 @@ pub(in super::super) struct Found {
 }
 
 impl Found {
+    /// A login that was found at this place.
+    pub(super) fn at(place: impl fmt::Display, credentials: Credentials, whole: bool) -> Found {
+        Found { credentials, place: place.to_string(), looked: Vec::new(), whole }
+    }
+
     /// Credentials that the caller gave for a registry.
     pub(in super::super) fn given(credentials: Credentials) -> Found {
-        Found { credentials, looked: Vec::new(), whole: true }
+        Found::at("the caller (--username)", credentials, true)
     }
 }
 
@@ -59,12 +67,20 @@ impl Known {
     /// The places that were looked at for the repository `path` of a registry, for an error about an anonymous request;
     /// none if there was a login or no look-up.
     pub(in super::super) fn looked(&self, registry: &str, path: &str) -> Option<String> {
-        match self.found(path)? {
-            (Found { credentials: Credentials::Anonymous, looked, .. }, _) if !looked.is_empty() => {
-                Some(format!("there is no login of {registry} in {}", looked.join(", ")))
+        match &self.found(path)?.0 {
+            Found { credentials: Credentials::Anonymous, looked, .. } if !looked.is_empty() => {
+                let looked = looked.join(", ");
+                Some(format!("the request was anonymous: there is no login of {registry} in {looked}"))
             }
             _ => None,
         }
+    }
+
+    /// The place of the login for the repository `path`, for an error about a login that was refused; none if there was
+    /// none.
+    pub(in super::super) fn place(&self, path: &str) -> Option<String> {
+        let Found { place, .. } = &self.found(path)?.0;
+        (!place.is_empty()).then(|| format!("the login is from {place}"))
     }
 
     fn found(&self, path: &str) -> Option<&(Found, Instant)> {

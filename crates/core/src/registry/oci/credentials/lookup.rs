@@ -65,14 +65,13 @@ impl Lookup {
     pub(super) fn find_on(&self, machine: &Machine, path: &str) -> Result<Found> {
         let (variables, host) = (&machine.variables, host(&self.registry));
         let mut looked = Vec::new();
-        let found = |credentials, whole| Ok(Found { credentials, looked: Vec::new(), whole });
         if self.source == CredentialSource::Nowhere {
-            return found(Credentials::Anonymous, true);
+            return Ok(Found::at("", Credentials::Anonymous, true));
         }
         if self.reads_environment() {
             match variables.login()? {
                 Some((names, login)) => match variables.get(REGISTRY).or(self.login_registry.as_deref()) {
-                    Some(only) if same_host(only, &self.registry) => return found(login, true),
+                    Some(only) if same_host(only, &self.registry) => return Ok(Found::at(names, login, true)),
                     Some(only) => looked.push(format!("{names} (for {only} alone)")),
                     None => return Err(for_which(names, &format!("{} asks for a login", self.registry))),
                 },
@@ -81,7 +80,7 @@ impl Lookup {
         }
         if let Some((user, password)) = &self.variables {
             match variables.login_in(&self.registry, user, password)? {
-                Some(login) => return found(login, true),
+                Some(login) => return Ok(Found::at(format_args!("{user} and {password}"), login, true)),
                 None => looked.push(format!("{user} and {password} (not set)")),
             }
         }
@@ -93,7 +92,7 @@ impl Lookup {
             };
             whole &= !file.has_paths(&host);
             match file.find(&self.registry, &host, path, variables).map_err(|error| place.about(&error))? {
-                Stored::Login(login) => return found(login, whole),
+                Stored::Login(login) => return Ok(Found::at(place, login, whole)),
                 Stored::Nothing => looked.push(format!("{place} (not in it)")),
                 Stored::NoHelper(helper) => {
                     missing.get_or_insert_with(|| {
@@ -107,13 +106,13 @@ impl Lookup {
             }
         }
         if self.reads_environment()
-            && let Some(login) = ci::login(&self.registry, variables)
+            && let Some((variable, login)) = ci::login(&self.registry, variables)
         {
-            return found(login, whole);
+            return Ok(Found::at(variable, login, whole));
         }
         match missing {
             Some(missing) => Err(missing),
-            None => Ok(Found { credentials: Credentials::Anonymous, looked, whole }),
+            None => Ok(Found { looked, ..Found::at("", Credentials::Anonymous, whole) }),
         }
     }
 
