@@ -5,7 +5,7 @@
 mod common;
 
 use common::{Said, WHO, World, said};
-use tagwarden_testing::{AuthKind, AuthMode, Login, RegistryServer};
+use tagwarden_testing::{Anonymous, AuthKind, AuthMode, Login, RegistryServer};
 
 const CANARY: &str = "canary-4f1c";
 const OTHER: &str = "canary-77ab";
@@ -156,6 +156,26 @@ fn broken_login_file_is_a_configuration_error_of_every_command() {
         assert_eq!(said.exit, 2, "{args:?}: {said:?}");
         assert!(said.err.contains("docker-credential-missing, which is not installed"), "{}", said.err);
     }
+}
+
+#[test]
+fn missing_helper_that_only_a_put_needs_is_a_configuration_error() {
+    let world = World::with_prod();
+    world.server.access(AuthMode::Basic(Login::new("ci", CANARY)));
+    world.server.anonymous(Anonymous::MayRead);
+    std::fs::create_dir(world.dir.path().join(".docker")).unwrap();
+    std::fs::write(world.dir.path().join(".docker/config.json"), r#"{"credsStore":"missing"}"#).unwrap();
+    let prod = world.prod();
+    let said = with(&world, &[&["promote", &prod, "--source", "1.4.1"], &WHO[..]].concat(), &[]);
+    assert_eq!(said.exit, 2, "{said:?}");
+    let want = "docker-credential-missing, which is not installed";
+    assert!(said.err.contains(want) && said.err.contains("[CONFIG_INVALID]"), "{}", said.err);
+    assert_eq!(world.digest("prod"), world.digest("1.4.0"));
+
+    std::fs::remove_file(world.dir.path().join(".docker/config.json")).unwrap();
+    stored(&world, world.server.host());
+    let moved = with(&world, &[&["promote", &prod, "--source", "1.4.1"], &WHO[..]].concat(), &[]);
+    assert_eq!(moved.exit, 0, "the channel is not open: {moved:?}");
 }
 
 #[test]

@@ -104,7 +104,16 @@ impl Effects {
             }
             Why::Unknown => format!("{channel}: it is not known whether the tag moved or will"),
         };
-        Error::new(why.kind(), message).with_context("channel", channel)
+        Error::new(self.kind_of(why), message).with_context("channel", channel)
+    }
+
+    /// The kind of a reason's error. A login or a certificate that cannot be used is a mistake of the configuration, even
+    /// if it is found at the first request that needs it: a put, where reads are public.
+    fn kind_of(&self, why: Why) -> ErrorKind {
+        match (why, &self.error) {
+            (Why::NotPinned | Why::PutRefused, Some(error)) if error.kind() == ErrorKind::ConfigInvalid => error.kind(),
+            _ => why.kind(),
+        }
     }
 
     /// The block of the open move's target, or of the target of the move that was closed last.

@@ -112,21 +112,28 @@ pub enum Anonymous {
     Forbidden,
     /// 404 NAME_UNKNOWN, without a challenge, as if the repository did not exist.
     Hidden,
+    /// GET and HEAD are answered without a credential, as in a public repository; other requests get the 401.
+    MayRead,
 }
 
 impl Anonymous {
-    /// The answer to a request that the access check refused.
-    pub(super) fn answer(self, route: &Route, headers: &HeaderMap, refusal: Answer) -> Answer {
+    /// Allows a request that the access check refused, or returns the answer that refuses it.
+    pub(super) fn check(
+        self,
+        (method, route, headers): (&Method, &Route, &HeaderMap),
+        refusal: Answer,
+    ) -> Result<(), Answer> {
         let is_anonymous = !headers.contains_key(header::AUTHORIZATION) && *route != Route::Root;
-        match self {
+        Err(match self {
             Anonymous::Forbidden if is_anonymous => {
                 Answer::error(StatusCode::FORBIDDEN, "DENIED", "requested access to the resource is denied")
             }
             Anonymous::Hidden if is_anonymous => {
                 Answer::error(StatusCode::NOT_FOUND, "NAME_UNKNOWN", "repository name not known to registry")
             }
+            Anonymous::MayRead if is_anonymous && matches!(*method, Method::GET | Method::HEAD) => return Ok(()),
             _ => refusal,
-        }
+        })
     }
 }
 

@@ -174,8 +174,10 @@ async fn answer(shared: &Shared, request: Request) -> Answer {
     if route != Route::Token {
         let inner = shared.inner();
         let asked = (&parts.method, &route, &query, &parts.headers);
-        if let Err(answer) = inner.access.check(&inner.tokens, &shared.challenges, asked) {
-            return inner.anonymous.answer(&route, &parts.headers, answer);
+        let checked = inner.access.check(&inner.tokens, &shared.challenges, asked);
+        let asked = (&parts.method, &route, &parts.headers);
+        if let Err(answer) = checked.or_else(|refusal| inner.anonymous.check(asked, refusal)) {
+            return answer;
         }
     }
     if !matches!(parts.method, Method::GET | Method::HEAD)

@@ -138,6 +138,18 @@ async fn hidden_registry_asks_for_a_login_at_its_root_alone() {
 }
 
 #[tokio::test]
+async fn public_repository_is_read_without_a_login_and_written_with_one() {
+    for access in [AuthMode::Basic(login()), AuthMode::Bearer(Bearer::new(login()))] {
+        let server = shop(access).await;
+        server.anonymous(Anonymous::MayRead);
+        assert_eq!(read(&server, "X-None: 1").await.status, 200);
+        let refused = send(server.addr(), "POST /v2/shop/blobs/uploads/", &[], "").await;
+        assert!(refused.status == 401 && refused.header("www-authenticate").is_some(), "{refused:?}");
+        assert_eq!(read(&server, &basic("wrong")).await.status, 401);
+    }
+}
+
+#[tokio::test]
 async fn token_server_is_at_another_address_and_differs_for_a_repository() {
     let server = shop(AuthMode::Open).await;
     let elsewhere = server.listen().await.unwrap();
