@@ -86,6 +86,19 @@ async fn client_certificate_that_is_refused_over_http2_is_permanent_and_named() 
     assert!(said.contains("received fatal alert: ") && said.contains(&want), "{said}");
 }
 
+#[tokio::test]
+async fn client_certificate_with_another_key_is_named_with_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let own = directory.path().join("reg.example.com");
+    std::fs::create_dir(&own).unwrap();
+    std::fs::write(own.join("client.cert"), OWN_PEM).unwrap();
+    std::fs::write(own.join("client.key"), CLIENT_KEY_PEM).unwrap();
+    let error = resolve(options().certs_dir(directory.path()), "reg.example.com").await.unwrap_err();
+    let own = own.display();
+    let want = format!("the client certificate {own}/client.cert cannot be used with the key {own}/client.key: ");
+    assert!(error.kind() == ErrorKind::ConfigInvalid && error.to_string().contains(&want), "{error}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn plain_http_and_tls_are_told_apart_in_words() {
     let (server, proxy, _) = registry(Tls::Own).await;

@@ -28,6 +28,8 @@ pub(crate) enum Trust {
 #[derive(Debug)]
 #[cfg_attr(not(feature = "oci"), expect(dead_code, reason = "only registries get a client certificate"))]
 pub(crate) struct Identity {
+    /// The name of the chain and that of the key, for errors.
+    names: (String, String),
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
 }
@@ -46,9 +48,9 @@ impl Identity {
             return Err(invalid(chain.0, "no PEM certificate in the text"));
         }
         // The error of the parser is not shown, because the text is a secret.
-        let key = PrivateKeyDer::from_pem_slice(key.1)
+        let private = PrivateKeyDer::from_pem_slice(key.1)
             .map_err(|_| invalid(key.0, "no PEM private key (without a passphrase) in the text"))?;
-        Ok(Identity { chain: certificates, key })
+        Ok(Identity { names: (chain.0.to_owned(), key.0.to_owned()), chain: certificates, key: private })
     }
 }
 
@@ -81,9 +83,13 @@ pub(crate) fn config(trust: Trust, identity: Option<&Identity>) -> Result<Client
     let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
     match identity {
         None => Ok(builder.with_no_client_auth()),
-        Some(Identity { chain, key }) => builder.with_client_auth_cert(chain.clone(), key.clone_key()).map_err(|e| {
-            Error::new(ErrorKind::ConfigInvalid, format!("the client certificate cannot be used with its key: {e}"))
-        }),
+        Some(Identity { names: (chain_name, key_name), chain, key }) => {
+            builder.with_client_auth_cert(chain.clone(), key.clone_key()).map_err(|e| {
+                let message =
+                    format!("the client certificate {chain_name} cannot be used with the key {key_name}: {e}");
+                Error::new(ErrorKind::ConfigInvalid, message)
+            })
+        }
     }
 }
 
