@@ -110,9 +110,12 @@ impl<'a> Item<'a> {
     /// A string. A URL is refused and not shown: it may be that of a ledger, in the wrong place.
     pub(super) fn text(self) -> Result<&'a str> {
         let text = self.secret()?;
-        match text.strip_prefix("oci://").unwrap_or(text).contains("://") {
-            true => Err(self.bad("a URL is not expected here")),
-            false => Ok(text),
+        match text.strip_prefix("oci://").unwrap_or(text).split_once("://") {
+            Some(("http" | "https" | "docker", _)) => {
+                Err(self.bad("a URL is not expected here: a channel and a repository begin with the registry's host"))
+            }
+            Some(_) => Err(self.bad("a URL is not expected here")),
+            None => Ok(text),
         }
     }
 

@@ -54,6 +54,7 @@ impl FromStr for Repository {
         if text.len() > MAX {
             return Err(invalid(what, format!("{} bytes, the most is {MAX}", text.len()), None));
         }
+        check_no_scheme(text)?;
         let Some((host, path)) = text.split_once('/') else {
             return Err(invalid(what, "no '/' after the registry's host", Some(text.len())));
         };
@@ -65,6 +66,18 @@ impl FromStr for Repository {
         }
         Ok(Repository(text.into()))
     }
+}
+
+/// The text may have a user and a password, so only the scheme is shown.
+fn check_no_scheme(text: &str) -> Result<()> {
+    let Some((scheme, _)) = text.split_once("://") else { return Ok(()) };
+    let scheme = match scheme {
+        scheme if !scheme.is_empty() && scheme.bytes().all(|b| b.is_ascii_alphanumeric()) => scheme,
+        _ => "",
+    };
+    let plain = if scheme == "http" { "; for plain HTTP give --insecure HOST" } else { "" };
+    let why = format!("{scheme}:// is not part of a name: begin with the registry's host{plain}");
+    Err(invalid("repository", why, None))
 }
 
 fn check_host(host: &str) -> Result<()> {
@@ -195,6 +208,7 @@ impl FromStr for Reference {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Reference> {
+        check_no_scheme(text)?;
         if let Some((repository, digest)) = text.split_once('@') {
             if repository.rsplit_once('/').is_some_and(|(_, last)| last.contains(':')) {
                 let why = "a tag and a digest together; name one of them";
@@ -267,6 +281,15 @@ mod tests {
             "repository: ports 80 and 443 are never written; leave the port out at byte 6"
         );
         assert_eq!(repository("reg.io:05/a"), "repository: the port is not a number from 1 to 65535 at byte 7");
+        for (scheme, plain) in
+            [("https", ""), ("docker", ""), ("http", "; for plain HTTP give --insecure HOST"), ("", "")]
+        {
+            let want = format!("repository: {scheme}:// is not part of a name: begin with the registry's host{plain}");
+            for name in ["reg.io/a", "ci:canary@reg.io/a"] {
+                assert_eq!(repository(&format!("{scheme}://{name}")), want);
+                assert_eq!(reference(&format!("{scheme}://{name}:prod")), want);
+            }
+        }
         assert_eq!(repository("reg..io/a"), "repository: the host is not a host name at byte 0");
         assert_eq!(repository("reg.io/a//b"), "repository: a component of the path is empty at byte 9");
         assert_eq!(repository("reg.io/a/../b"), "repository: a component ends in a separator at byte 9");
