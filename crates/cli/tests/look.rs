@@ -65,6 +65,16 @@ fn current_without_a_registry_is_unknown() {
 }
 
 #[test]
+fn tag_that_is_gone_is_not_to_be_adopted() {
+    let world = World::with_prod();
+    let (prod, repository) = (world.prod(), world.server.repository("acme/shop"));
+    assert!(world.server.memory().delete_tag(&repository, &"prod".parse().unwrap()));
+    let said = world.later(|| world.does(&["current", &prod], 4));
+    assert!(said.out.contains("missing: ") && said.out.contains(&format!("repair {prod}; if the")), "{}", said.out);
+    assert!(!said.out.contains("keep what is there"), "{}", said.out);
+}
+
+#[test]
 fn unknown_channel_is_an_error() {
     let world = World::with_prod();
     let (prod, typo) = (world.prod(), world.channel("prd").to_string());

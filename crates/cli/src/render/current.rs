@@ -104,7 +104,12 @@ pub(super) fn advice(audited: &ChannelAudit) -> Option<String> {
     Some(match drift {
         Drift::BlockedAndLive { instead, .. } => roll_back(channel, *instead),
         _ if findings.iter().any(|finding| finding.code() == Some("TARGET_BLOCKED")) => return None,
-        Drift::MovedOutside { .. } | Drift::MovedBack { .. } | Drift::Missing { .. } => format!(
+        // A tag that is gone cannot be adopted.
+        Drift::Missing { .. } => format!(
+            "put back what is live: tagwarden repair {channel}; if the registry has lost that digest, too: push the release \
+             again, or push another one to the tag and adopt it"
+        ),
+        Drift::MovedOutside { .. } | Drift::MovedBack { .. } => format!(
             "put back what is live: tagwarden repair {channel}; or keep what is there: tagwarden adopt {channel} \
              --reason …"
         ),
