@@ -264,7 +264,9 @@ impl Behaviour {
         if let Some(answer) = self.status.as_mut().filter(|answer| answer.left > 0 && target.contains(answer.requests))
         {
             answer.left -= 1;
-            return Some(text(StatusCode::from_u16(answer.status).expect("a status"), &answer.words));
+            let status = StatusCode::from_u16(answer.status).expect("a status");
+            let answer = text(status, &answer.words);
+            return Some(if status == StatusCode::UNAUTHORIZED { unauthorized(answer) } else { answer });
         }
         let login = self.login.as_deref()?;
         let [sent] = request.authorization.as_slice() else {

@@ -1,8 +1,14 @@
 //! A server that refuses, redirects, breaks, or loses answers.
 
+use std::time::Duration;
+
+use tagwarden_tests::number_of;
 use tagwarden_tests::proxy::{Fault, Proxy};
 
 use super::*;
+
+/// Default of TAGWARDEN_AWAY: the number of seconds for which a server is away.
+const AWAY: u64 = 3;
 
 /// True for the request that updates the branch.
 fn is_push(head: &[u8]) -> bool {
@@ -17,10 +23,16 @@ async fn refused_push_is_denied_with_its_words_and_stores_nothing() {
     let world = World::new();
     let ledger = world.machine("one").await;
     let mut log = fill(&ledger, &prod(), 2).await;
-    let table: [Row; 3] = [
+    let table: [Row; 5] = [
         (
             |server| server.answer_pushes(403, "Permission to acme/shop.git denied to ci.\n", usize::MAX),
             &["Permission to acme/shop.git denied to ci", "the right to push to the branch `tagwarden`"],
+        ),
+        // A public repository asks for a login at pushes only, and GitHub does not show what may not be written.
+        (|server| server.answer_pushes(401, "log in\n", usize::MAX), &["give a token (TAGWARDEN_GIT_TOKEN)"]),
+        (
+            |server| server.answer_pushes(404, "Repository not found.\n", usize::MAX),
+            &["Repository not found", "there is no such repository, or no credential was found for it"],
         ),
         (
             |server| server.hook("pre-receive", "echo 'error: GH013: Repository rule violations found'; exit 1"),
@@ -62,9 +74,11 @@ async fn refused_read_is_denied_with_its_words_and_loses_nothing() {
     ];
     for (fault, parts) in table {
         fault(&world.server);
-        for ledger in [&ledger, &world.machine("cold").await] {
+        // A machine that knows the tip pushes, and cannot see what became of that.
+        for (machine, kind) in [("one", ErrorKind::LedgerAmbiguous), ("cold", ErrorKind::LedgerDenied)] {
+            let ledger = if machine == "one" { &ledger } else { &world.machine(machine).await };
             refused(ledger.size(&prod()).await, ErrorKind::LedgerDenied, parts);
-            assert!(append(ledger, &prod(), &mut log).await.is_err());
+            refused(append(ledger, &prod(), &mut log).await, kind, parts);
             assert_eq!(world.commits(), log.len());
         }
         mend(&world.server);
@@ -87,11 +101,35 @@ async fn server_that_is_away_for_a_while_loses_nothing() {
     let mut log = fill(&ledger, &prod(), 1).await;
     world.server.answer_pushes(503, "", 3);
     append(&ledger, &prod(), &mut log).await.unwrap();
+    let (reader, away) = (world.machine("two").await, number_of("TAGWARDEN_AWAY").unwrap_or(AWAY));
     world.server.answer(503, "", usize::MAX);
-    let reader = world.machine("two").await;
-    refused(reader.size(&prod()).await, ErrorKind::LedgerUnavailable, &["503"]);
-    world.server.calm();
+    let meanwhile = async {
+        refused(reader.size(&prod()).await, ErrorKind::LedgerUnavailable, &["503"]);
+        refused(append(&reader, &prod(), &mut Vec::new()).await, ErrorKind::LedgerUnavailable, &["503"]);
+        tokio::time::sleep(Duration::from_secs(away)).await;
+        world.server.calm();
+    };
+    let channel = prod();
+    let (appended, ()) = tokio::join!(append(&ledger, &channel, &mut log), meanwhile);
+    appended.unwrap();
     assert_eq!(whole(&reader, &prod()).await, log);
+    assert_eq!(world.commits(), 3);
+}
+
+#[tokio::test]
+async fn pushes_that_are_never_served_are_ambiguous_and_the_same_entry_is_stored_later() {
+    let world = World::new();
+    let ledger = world.machine("one").await;
+    let mut log = fill(&ledger, &prod(), 1).await;
+    world.server.answer_pushes(503, "", usize::MAX);
+    let entry = next(&prod(), &log);
+    let said = ["it is not known whether the entry was stored", "503"];
+    refused(ledger.append(&prod(), 1, entry.clone()).await, ErrorKind::LedgerAmbiguous, &said);
+    assert_eq!(whole(&ledger, &prod()).await, log, "reads are served");
+    world.server.calm();
+    assert_eq!(ledger.append(&prod(), 1, entry.clone()).await.unwrap(), Appended::Stored);
+    log.push(entry);
+    assert_eq!(whole(&world.machine("two").await, &prod()).await, log);
     assert_eq!(world.commits(), 2);
 }
 
@@ -104,9 +142,13 @@ async fn entry_whose_answer_was_lost_is_stored_once() {
     let mut log = fill(&ledger, &prod(), 1).await;
     // libcurl sends the request again where its connection died; so lose one answer, and then two.
     for lost in 1..=3 {
+        world.server.clear_requests();
         proxy.script(is_push, vec![Fault::LoseAnswer; lost]);
         append(&ledger, &prod(), &mut log).await.unwrap();
         assert_eq!(world.commits(), log.len(), "after {lost} lost answers");
+        let seen = world.server.requests();
+        let pushes = seen.iter().filter(|seen| seen.method == "POST" && seen.path == "/git-receive-pack").count();
+        assert!(pushes >= 2, "the client's library sent it again: {seen:#?}");
         proxy.calm();
     }
     assert!(proxy.done().lost >= 3, "{proxy:?}");

@@ -4,6 +4,7 @@
 
 mod faults;
 mod history;
+mod long_use;
 mod secrets;
 
 use std::path::{Path, PathBuf};
