@@ -169,6 +169,10 @@ impl Turn<'_> {
 
     /// Takes the tip that another process of this host has read or pushed, and looks if none has.
     fn catch_up(&mut self) -> Result<()> {
+        // An import appends many entries without a look between them.
+        if self.branch.cache.is_large() {
+            self.branch.cache.clear()?;
+        }
         match self.branch.cache.tip()? {
             Some(tip) => self.known.tip = Some(tip),
             None if self.known.looked.is_none() => self.look_now()?,

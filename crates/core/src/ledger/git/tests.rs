@@ -1,5 +1,9 @@
 //! Tests of the ledger over bare repositories of this host.
 
+mod cache;
+mod faults;
+mod history;
+
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
@@ -126,11 +130,6 @@ fn refused<T: fmt::Debug>(result: Result<T>, kind: ErrorKind, parts: &[&str]) ->
     error
 }
 
-fn objects(repository: &Path) -> Vec<std::path::PathBuf> {
-    let files = |dir: std::fs::DirEntry| std::fs::read_dir(dir.path()).unwrap().map(|file| file.unwrap().path());
-    std::fs::read_dir(repository.join("objects")).unwrap().flat_map(|dir| files(dir.unwrap())).collect()
-}
-
 #[tokio::test]
 async fn branch_has_one_commit_for_each_entry_and_files_that_are_the_log() {
     let world = World::new();
@@ -193,47 +192,6 @@ async fn append_that_was_stored_before_is_stored_and_another_one_is_lost() {
 }
 
 #[tokio::test]
-async fn branch_that_was_forced_back_is_truncated_and_a_rewritten_one_is_forked() {
-    let world = World::new();
-    let ledger = world.writer("one").await;
-    fill(&ledger, &channel(), 0, 4).await;
-    let tip = world.git(&["rev-parse", "tagwarden"]);
-    world.git(&["update-ref", "refs/heads/tagwarden", "tagwarden~3"]);
-    for ledger in [&ledger, &world.writer("one").await] {
-        let said = ["4 were read on this machine before", &tip, "--force-with-lease"];
-        refused(ledger.size(&channel()).await, ErrorKind::LedgerTruncated, &said);
-        let next = entry(&channel(), 4, None, "ada");
-        let append = ledger.append(&channel(), 4, next.bytes().clone()).await.unwrap_err();
-        assert_eq!(append.kind(), ErrorKind::LedgerAmbiguous, "{append:?}");
-        assert!(append.to_string().contains(&tip), "{append}");
-    }
-    // A machine with its memory, but with a new repository, sees it by the head of the log.
-    std::fs::remove_dir_all(world.repository(&ledger)).unwrap();
-    refused(ledger.size(&channel()).await, ErrorKind::LedgerTruncated, &["4 were read on this machine before"]);
-    // Another entry takes the place of one that was read.
-    fill(&world.writer("two").await, &channel(), 1, 5).await;
-    let said = ["another entry was read there before on this machine"];
-    refused(ledger.size(&channel()).await, ErrorKind::LedgerForked, &said);
-    assert_eq!(world.writer("three").await.size(&channel()).await.unwrap(), 5);
-    world.git(&["update-ref", "refs/heads/tagwarden", &tip]);
-    std::fs::remove_dir_all(world.repository(&ledger)).unwrap();
-    assert_eq!(ledger.size(&channel()).await.unwrap(), 4, "it was restored");
-}
-
-#[tokio::test]
-async fn branch_that_is_gone_is_truncated_and_never_empty() {
-    let world = World::new();
-    let ledger = world.writer("one").await;
-    fill(&ledger, &channel(), 0, 1).await;
-    world.git(&["update-ref", "-d", "refs/heads/tagwarden"]);
-    let said = ["the branch tagwarden is gone"];
-    refused(ledger.size(&channel()).await, ErrorKind::LedgerTruncated, &said);
-    std::fs::remove_dir_all(world.repository(&ledger)).unwrap();
-    refused(world.writer("one").await.size(&channel()).await, ErrorKind::LedgerTruncated, &said);
-    assert_eq!(world.writer("two").await.size(&channel()).await.unwrap(), 0);
-}
-
-#[tokio::test]
 async fn reader_of_no_branch_is_told_and_makes_nothing() {
     let world = World::new();
     let reader = world.open("one", OpenMode::Read).await;
@@ -260,143 +218,9 @@ async fn branch_is_made_once_with_its_notes() {
 }
 
 #[tokio::test]
-async fn broken_cache_heals_itself() {
-    let world = World::new();
-    let ledger = world.writer("one").await;
-    let mut log = fill(&ledger, &channel(), 0, 2).await;
-    let repository = world.repository(&ledger);
-    type Damage = fn(&Path);
-    let damages: [(&str, Damage); 6] = [
-        ("a left lock", |dir| std::fs::write(dir.join("shallow.lock"), "").unwrap()),
-        ("a left lock of the tip", |dir| std::fs::write(dir.join("refs/tagwarden/tip.lock"), "").unwrap()),
-        ("no repository", |dir| std::fs::remove_dir_all(dir).unwrap()),
-        ("no objects", |dir| {
-            for object in objects(dir) {
-                if object.is_file() {
-                    std::fs::remove_file(object).unwrap();
-                }
-            }
-        }),
-        ("a broken tip", |dir| std::fs::write(dir.join("refs/tagwarden/tip"), "1".repeat(40)).unwrap()),
-        ("a broken configuration", |dir| std::fs::write(dir.join("config"), "[core").unwrap()),
-    ];
-    for (what, damage) in damages {
-        for ledger in [ledger.clone(), world.writer("one").await] {
-            damage(&repository);
-            let size = ledger.size(&channel()).await.unwrap_or_else(|error| panic!("{what}: {error:?}"));
-            assert_eq!(size, log.len() as u64, "{what}");
-            damage(&repository);
-            log.extend(fill(&ledger, &channel(), size, size + 1).await);
-        }
-    }
-    assert_eq!(whole(&world.writer("two").await, &channel()).await, log);
-}
-
-#[tokio::test]
-async fn large_cache_is_made_anew() {
-    let world = World::new();
-    let ledger = world.writer("one").await;
-    fill(&ledger, &channel(), 0, 2).await;
-    let packs = world.repository(&ledger).join("objects/pack");
-    for nth in 0..200 {
-        std::fs::write(packs.join(format!("tmp-{nth}")), "x").unwrap();
-    }
-    assert_eq!(ledger.size(&channel()).await.unwrap(), 2);
-    assert!(std::fs::read_dir(packs).unwrap().count() < 10);
-}
-
-#[tokio::test]
-async fn offline_reads_what_was_read_before_and_says_when() {
-    let world = World::new();
-    let ledger = world.writer("one").await;
-    let before = Timestamp::from_unix_ms(0);
-    refused(ledger.clone().offline().size(&channel()).await, ErrorKind::LedgerAbsent, &["no copy", "once online"]);
-    let log = fill(&ledger, &channel(), 0, 3).await;
-    world.git(&["update-ref", "-d", "refs/heads/tagwarden"]);
-    let offline = world.open("one", OpenMode::Read).await.offline();
-    assert_eq!(whole(&offline, &channel()).await, log);
-    assert!(offline.as_of().unwrap() > before);
-    assert_eq!(ledger.as_of(), None);
-    let next = entry(&channel(), 3, None, "ada");
-    refused(offline.append(&channel(), 3, next.bytes().clone()).await, ErrorKind::LedgerDenied, &["read only"]);
-}
-
-#[tokio::test]
-async fn refusal_of_a_hook_is_denied_with_its_words_and_stores_nothing() {
-    let world = World::new();
-    world.hook("pre-receive", "echo 'only through pull requests' >&2; exit 1");
-    let ledger = world.writer("one").await;
-    let next = entry(&channel(), 0, None, "ada");
-    let append = ledger.append(&channel(), 0, next.bytes().clone()).await;
-    refused(append, ErrorKind::LedgerDenied, &["only through pull requests"]);
-    assert_eq!(world.git(&["for-each-ref"]), "");
-    world.hook("pre-receive", "exit 0");
-    fill(&ledger, &channel(), 0, 1).await;
-}
-
-#[tokio::test]
-async fn answer_that_is_lost_after_the_update_is_stored() {
-    let world = World::new();
-    // The server dies after it moved the branch and before it says so.
-    world.hook("post-receive", "kill -9 $PPID");
-    let ledger = world.writer("one").await;
-    let log = fill(&ledger, &channel(), 0, 2).await;
-    assert_eq!(world.git(&["rev-list", "--count", "tagwarden"]), "2");
-    assert_eq!(whole(&ledger, &channel()).await, log);
-}
-
-#[tokio::test]
-async fn push_that_is_never_answered_is_ambiguous() {
-    let world = World::new();
-    world.hook("pre-receive", "kill -9 $PPID");
-    let ledger = world.writer("one").await;
-    let next = entry(&channel(), 0, None, "ada");
-    let append = ledger.append(&channel(), 0, next.bytes().clone()).await;
-    refused(append, ErrorKind::LedgerAmbiguous, &["it is not known whether the entry was stored"]);
-    world.hook("pre-receive", "exit 0");
-    assert_eq!(ledger.append(&channel(), 0, next.bytes().clone()).await.unwrap(), Appended::Stored);
-}
-
-#[tokio::test]
-async fn push_over_its_time_is_ended_and_sent_again() {
-    let world = World::new();
-    let ledger = world.writer("one").await.timeout(Duration::from_secs(2));
-    fill(&ledger, &channel(), 0, 1).await;
-    let first = world.dir.path().join("first");
-    world.hook("pre-receive", &format!("[ -e {0} ] && exit 0; touch {0}; sleep 600", first.display()));
-    fill(&ledger, &channel(), 1, 2).await;
-    assert_eq!(world.git(&["rev-list", "--count", "tagwarden"]), "2");
-}
-
-#[tokio::test]
 async fn entry_of_another_place_is_refused() {
     let world = World::new();
     let ledger = world.writer("one").await;
     let next = entry(&channel(), 1, None, "ada");
     refused(ledger.append(&channel(), 0, next.bytes().clone()).await, ErrorKind::InternalFault, &["this position"]);
-}
-
-#[tokio::test]
-async fn edit_by_hand_is_corrupt_or_forked() {
-    let world = World::new();
-    let ledger = world.writer("one").await;
-    fill(&ledger, &channel(), 0, 2).await;
-    let clone = world.dir.path().join("clone");
-    let run = |arguments: &[&str]| {
-        let run = Command::new("git").args(arguments).current_dir(world.dir.path()).output().unwrap();
-        assert!(run.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&run.stderr));
-    };
-    let server = world.server().display().to_string();
-    run(&["clone", "--quiet", "--branch", "tagwarden", &server, "clone"]);
-    let file = clone.join(LOG).join("000000000000.jsonl");
-    let text = std::fs::read_to_string(&file).unwrap();
-    std::fs::write(&file, text.replace("because", "BECAUSE")).unwrap();
-    let commit = ["-C", "clone", "-c", "user.name=eve", "-c", "user.email=eve@x.invalid", "commit", "-qam", "edit"];
-    run(&commit);
-    run(&["-C", "clone", "push", "--quiet", "origin", "HEAD"]);
-    refused(ledger.size(&channel()).await, ErrorKind::LedgerForked, &["another entry was read there before"]);
-    std::fs::write(&file, text.trim_end()).unwrap();
-    run(&commit);
-    run(&["-C", "clone", "push", "--quiet", "origin", "HEAD"]);
-    refused(world.writer("two").await.size(&channel()).await, ErrorKind::LedgerCorrupt, &["no newline"]);
 }
