@@ -82,7 +82,10 @@ async fn certificates_of_a_directory_are_used_with_the_client_certificate() {
 async fn client_certificate_that_is_refused_over_http2_is_permanent_and_named() {
     let (_server, proxy, _) = registry(Tls::OwnForClientsOfHttp2).await;
     let said = permanent(options().ca_pem(OWN_PEM), &proxy.host()).await;
-    let want = format!("client.cert and client.key, into ~/.config/containers/certs.d/{}/", proxy.host());
+    let want = format!(
+        "client.key, beside its ca.crt in certs.d, or else into ~/.config/containers/certs.d/{}/",
+        proxy.host()
+    );
     assert!(said.contains("received fatal alert: ") && said.contains(&want), "{said}");
 }
 

@@ -123,8 +123,8 @@ fn of_certificate(error: &CertificateError, host: &str) -> String {
 fn wants_certificate(url: &Url) -> String {
     let host = host_and_port(url);
     format!(
-        "; the server wants another client certificate: put it and its key, as client.cert and client.key, into \
-         ~/.config/containers/certs.d/{host}/"
+        "; the server wants another client certificate: put it and its key, as client.cert and client.key, beside its \
+         ca.crt in certs.d, or else into ~/.config/containers/certs.d/{host}/"
     )
 }
 
