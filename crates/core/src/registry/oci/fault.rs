@@ -18,6 +18,8 @@ const NOT_RESOLVED: &str = "dns error";
 const WANTS_LOGIN: &str = "proxy authorization required";
 /// The text of the error for a proxy that answers another status than 200 and 407.
 const NO_TUNNEL: &str = "tunnel error: unsuccessful";
+/// The text of the error for a proxy of another kind than http and https.
+const NO_PROXY_KIND: &str = "unsupported scheme";
 /// The alerts by which a server says that it wants another client certificate.
 const WANTS_CERTIFICATE: [AlertDescription; 4] = [
     AlertDescription::CertificateRequired,
@@ -52,6 +54,10 @@ pub(super) fn unanswered(http: &Http, url: &Url, error: reqwest::Error) -> Failu
         _ if why.contains(NO_TUNNEL) => {
             ("; the proxy's log says why: its rules, or its login".to_owned(), Again::InTime)
         }
+        _ if is_connect && why.contains(NO_PROXY_KIND) => (
+            "; HTTPS_PROXY or ALL_PROXY names that proxy: only those of http:// and https:// can be used".to_owned(),
+            Again::Never,
+        ),
         None if url.scheme() == "http" && why.contains(NOT_HTTP) => (speaks_tls(url), Again::Never),
         // A name that was typed wrongly is not waited for as long as a server that is restarted.
         _ if why.contains(NOT_RESOLVED) => (String::new(), Again::FewTimes),
