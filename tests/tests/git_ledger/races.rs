@@ -1,6 +1,7 @@
 //! Several writers on several machines.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tagwarden::ledger::{Appended, GitLedger, Ledger};
 use tagwarden::log::EncodedEntry;
@@ -100,6 +101,41 @@ async fn no_entry_of_16_writers_is_lost_on_files() {
 async fn no_entry_of_16_writers_is_lost_over_http() {
     let server = GitServer::start();
     no_entry_is_lost(&Machines::at(server.ledger(), true)).await;
+}
+
+/// Four writers of one channel lose to each other, read the log again and go on. A writer of another channel has to find
+/// its place among them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn writer_of_another_channel_gets_its_turn_in_a_crowd() {
+    let dir = tempfile::tempdir().unwrap();
+    let machines = Machines::at(bare(dir.path()), true);
+    let done = Arc::new(AtomicBool::new(false));
+    let mut writers = writers(&machines, 5).await;
+    let alone = writers.pop().unwrap();
+    let crowd = writers.into_iter().map(|ledger| {
+        let done = Arc::clone(&done);
+        tokio::spawn(async move {
+            let mut won = 0;
+            while !done.load(Ordering::Relaxed) {
+                let mut log = whole(&ledger, &channel("crowd")).await;
+                let appended = append(&ledger, &channel("crowd"), &mut log, "crowd").await.unwrap();
+                won += u64::from(appended == Appended::Stored);
+            }
+            won
+        })
+    });
+    let crowd: Vec<_> = crowd.collect();
+    let mut log = Vec::new();
+    while log.len() < 5 {
+        assert_eq!(append(&alone, &channel("alone"), &mut log, "alone").await.unwrap(), Appended::Stored);
+    }
+    done.store(true, Ordering::Relaxed);
+    let mut won = 0;
+    for writer in crowd {
+        won += writer.await.unwrap();
+    }
+    println!("the crowd stored {won} entries, and the writer alone 5");
+    assert!(won < 100, "{won} entries came before these 5");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

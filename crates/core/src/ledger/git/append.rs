@@ -13,7 +13,7 @@ use super::commit::{COMMITTER, Commit};
 use super::layout::{ATTRIBUTES, LogDir, file_name, readme};
 use super::refusal::{Call, Fault};
 use super::tree::Tree;
-use super::turn::Turn;
+use super::turn::{Known, Turn};
 use super::view::{LogFile, View, leaf, text};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{Appended, OpenMode};
@@ -29,8 +29,11 @@ const SETTLE: Duration = Duration::from_secs(45);
 /// The number of pushes of one commit that the server does not accept although the branch did not move.
 const TRIES: u32 = 5;
 
-/// The pause after a lost push is at most the time of the last append times two to the power of this.
-const STEPS: u32 = 4;
+/// The pause in a crowd of writers is at most the time of the last append times two to the power of this.
+pub(super) const STEPS: u32 = 3;
+
+/// The least time that an append is taken to last.
+const SHORTEST: Duration = Duration::from_millis(20);
 
 /// An append that was built on a tip.
 struct Built {
@@ -38,16 +41,24 @@ struct Built {
     view: View,
 }
 
-/// The result of one push.
+/// The answer to one push.
 enum Pushed {
+    Done(Appended),
+    /// The log was read anew, and is longer than before.
+    Behind,
+    /// Git does not say that the branch was moved from `base` to our commit.
+    Failed {
+        base: Option<String>,
+        fault: Fault,
+    },
+}
+
+/// The result of a push that failed, by the branch.
+enum Settled {
     Done(Appended),
     /// Another channel's entry came first.
     Behind,
-    /// The branch did not move. With `in_doubt` the push may still arrive.
-    Unmoved {
-        fault: Fault,
-        in_doubt: bool,
-    },
+    Unmoved,
 }
 
 impl Turn<'_> {
@@ -64,9 +75,11 @@ impl Turn<'_> {
             return Err(located(Error::new(ErrorKind::InternalFault, message)));
         }
         let begun = Instant::now();
-        if self.known.is_crowded {
-            // Who has just won lets the others go first.
-            thread::sleep(self.known.lasted.mul_f64(random()));
+        // The winner of the last race waits as long as the others, which may be as far as this now.
+        let is_late = self.let_others_go_first();
+        if is_late {
+            let _turn = self.branch.turn()?;
+            self.look_now().map_err(|e| located(self.of_channel(channel, e)))?;
         }
         let (mut behind, mut unmoved, mut in_doubt) = (0_u32, 0, false);
         loop {
@@ -74,38 +87,67 @@ impl Turn<'_> {
                 let _turn = self.branch.turn()?;
                 self.push_once(channel, seq, bytes, &entry, begun).map_err(located)?
             };
-            match pushed {
-                Pushed::Done(appended) => {
-                    self.known.is_crowded = behind > 0 || appended == Appended::Conflict;
+            let settled = match pushed {
+                Pushed::Done(appended) => Settled::Done(appended),
+                Pushed::Behind => Settled::Behind,
+                Pushed::Failed { base, fault } => {
+                    if fault == Fault::Stale {
+                        // The pause comes before the look: what is read before a pause is out of date after it.
+                        self.known.crowd = STEPS.min(self.known.crowd + 1);
+                        self.let_others_go_first();
+                    }
+                    // A refusal is an answer; after a lost answer, the push may still arrive.
+                    in_doubt |= !matches!(fault, Fault::Refused(..) | Fault::Stale);
+                    let settled = {
+                        let _turn = self.branch.turn().map_err(ambiguous).map_err(located)?;
+                        self.settle(channel, seq, bytes, &fault, base.as_ref()).map_err(located)?
+                    };
+                    if matches!(settled, Settled::Unmoved) {
+                        unmoved += 1;
+                        let is_final = matches!(fault, Fault::Refused(..));
+                        if is_final || unmoved >= TRIES {
+                            let error = self.branch.error(fault.into(), "append");
+                            return Err(located(if in_doubt { ambiguous(error) } else { error }));
+                        }
+                        thread::sleep(BACKOFF.pause(unmoved));
+                    }
+                    settled
+                }
+            };
+            match settled {
+                Settled::Done(appended) => {
+                    self.known.crowd = match (appended, behind) {
+                        (Appended::Stored, 0) => self.known.crowd.saturating_sub(1),
+                        (Appended::Stored, _) => self.known.crowd,
+                        (Appended::Conflict, _) => STEPS.min(self.known.crowd + 1),
+                    };
                     return Ok(appended);
                 }
-                Pushed::Behind if begun.elapsed() < PATIENCE => {
+                Settled::Behind if begun.elapsed() < PATIENCE => {
                     behind += 1;
                     (in_doubt, unmoved) = (false, 0);
-                    let step = self.known.lasted.max(Duration::from_millis(20)) * (1 << behind.min(STEPS));
-                    thread::sleep(step.mul_f64(random()));
                 }
-                Pushed::Behind => {
+                Settled::Behind => {
                     let place = &self.branch.address.place;
                     let seconds = PATIENCE.as_secs();
                     let message = format!("{place}: other writers came first {behind} times in {seconds} s");
                     return Err(located(Error::new(ErrorKind::LedgerUnavailable, message)));
                 }
-                Pushed::Unmoved { fault, in_doubt: doubt } => {
-                    in_doubt |= doubt;
-                    unmoved += 1;
-                    let is_final = matches!(fault, Fault::Refused(..));
-                    if is_final || unmoved >= TRIES {
-                        let error = self.branch.error(fault.into(), "append");
-                        return Err(located(if in_doubt { ambiguous(error) } else { error }));
-                    }
-                    thread::sleep(BACKOFF.pause(unmoved));
-                }
+                Settled::Unmoved => {}
             }
         }
     }
 
-    /// Builds the append on the tip that was read last, pushes it once, and finds out what became of it.
+    /// Waits for a random time if there are other writers. False if there are none.
+    fn let_others_go_first(&self) -> bool {
+        let Known { crowd, lasted, .. } = *self.known;
+        if crowd > 0 {
+            thread::sleep((lasted.max(SHORTEST) * (1 << crowd)).mul_f64(random()));
+        }
+        crowd > 0
+    }
+
+    /// Builds the append on the tip that was read last, and pushes it once.
     fn push_once(
         &mut self,
         channel: &Channel,
@@ -142,28 +184,35 @@ impl Turn<'_> {
             self.stored(channel, begun, built)?;
             return Ok(Pushed::Done(Appended::Stored));
         }
-        // Only the branch says if the entry was stored. The words of git and the server are for people.
-        let (fault, in_doubt) = match self.branch.check(Call::Push, &output) {
-            Err(Trouble::Fault(fault)) => {
-                // A refusal is an answer; after a lost answer, the push may still arrive.
-                let in_doubt = !matches!(fault, Fault::Refused(..) | Fault::Stale);
-                (fault, in_doubt)
-            }
-            Err(Trouble::Error(error)) => return Err(ambiguous(error)),
-            Ok(()) => return Ok(Pushed::Done(Appended::Stored)),
-        };
-        self.settle(channel, &fault)?;
-        if self.known.tip == base {
-            if self.branch.renew(&fault)? {
+        match self.branch.check(Call::Push, &output) {
+            Err(Trouble::Fault(fault)) => Ok(Pushed::Failed { base, fault }),
+            Err(Trouble::Error(error)) => Err(ambiguous(error)),
+            Ok(()) => Ok(Pushed::Done(Appended::Stored)),
+        }
+    }
+
+    /// Finds out what became of a push on `base` that failed. Only the branch says if the entry was stored. The words of
+    /// git and the server are for people.
+    fn settle(
+        &mut self,
+        channel: &Channel,
+        seq: u64,
+        bytes: &Bytes,
+        fault: &Fault,
+        base: Option<&String>,
+    ) -> Result<Settled> {
+        self.look_until_read(channel, fault)?;
+        if self.known.tip.as_ref() == base {
+            if self.branch.renew(fault)? {
                 self.look_now()?;
             }
-            return Ok(Pushed::Unmoved { fault, in_doubt });
+            return Ok(Settled::Unmoved);
         }
         // The lease does not fit any more, so that our commit can never arrive later.
         let view = self.patiently("append", |turn| turn.view(channel)).map_err(ambiguous)?;
         match view.size() > seq {
-            true => self.taken(channel, &view, seq, bytes).map(Pushed::Done).map_err(ambiguous),
-            false => Ok(Pushed::Behind),
+            true => self.taken(channel, &view, seq, bytes).map(Settled::Done).map_err(ambiguous),
+            false => Ok(Settled::Behind),
         }
     }
 
@@ -199,7 +248,7 @@ impl Turn<'_> {
     }
 
     /// Reads the tip after a push without success, and again for as long as the server may be away.
-    fn settle(&mut self, channel: &Channel, fault: &Fault) -> Result<()> {
+    fn look_until_read(&mut self, channel: &Channel, fault: &Fault) -> Result<()> {
         let begun = Instant::now();
         let mut failed = 0;
         loop {

@@ -33,8 +33,8 @@ pub(super) struct Known {
     views: HashMap<Channel, (String, Arc<View>)>,
     /// The time that the last append took.
     pub(super) lasted: Duration,
-    /// True if other writers were seen at the last append.
-    pub(super) is_crowded: bool,
+    /// A measure of the other writers: one more for each append that came first, at most [`super::append::STEPS`].
+    pub(super) crowd: u32,
 }
 
 /// The turn to use the cache of a branch.
