@@ -70,7 +70,7 @@ async fn refused_read_is_denied_with_its_words_and_loses_nothing() {
             |server| server.answer(404, "Repository not found.\n", usize::MAX),
             &["Repository not found", "there is no such repository, or no credential was found for it"],
         ),
-        (|server| server.redirect_to("http://127.0.0.1:9"), &["write the address that it redirects to"]),
+        (|server| server.redirect_to("http://127.0.0.1:9"), &["use the URL that the server redirects to"]),
     ];
     for (fault, parts) in table {
         fault(&world.server);

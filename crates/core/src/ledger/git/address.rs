@@ -1,4 +1,4 @@
-//! `Address`: the repository and the branch of a ledger, and the repository that `git` means in a process.
+//! `Address`: the repository and the branch of a ledger. For the URL `git`, this process finds the repository.
 
 use std::time::Duration;
 
@@ -11,16 +11,16 @@ use crate::ledger::url::branch::GitBranch;
 use crate::ledger::url::remote::Remote;
 use crate::value::ProvenanceParts;
 
-/// The time for a question to git that asks no server.
+/// The longest time of a git command that sends no request.
 pub(super) const SHORT: Duration = Duration::from_secs(10);
 
-/// The environment.
+/// Looks up an environment variable.
 pub(super) type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// The branch of a ledger.
 #[derive(Clone, Debug)]
 pub(super) struct Address {
-    /// For people: the URL without secrets.
+    /// The URL without secrets, as errors show it.
     pub(super) place: String,
     pub(super) remote: Remote,
     pub(super) branch: String,
@@ -29,7 +29,8 @@ pub(super) struct Address {
 }
 
 impl Address {
-    /// The address of `url`. CONFIG_INVALID if it is no Git repository, or if `git` means none here.
+    /// The address of `url`. CONFIG_INVALID if it is not the URL of a Git ledger, or if it is `git` and this process
+    /// finds no repository.
     pub(super) fn of(url: &LedgerUrl, env: Env) -> Result<Address> {
         let Place::Git(branch) = &url.place else {
             let message = "a Git ledger's URL is git, or begins with git+https://, git+ssh:// or git+file://";
@@ -37,7 +38,7 @@ impl Address {
         };
         let remote = remote(branch, env)?;
         let place = GitBranch { repository: Some(remote.clone()), name: branch.name.clone() }.shown();
-        // The provider only helps to say which setting helps.
+        // Errors name the setting of this provider. Nothing else needs the provider, so ignore a failure.
         let parts = ProvenanceParts::default().fill(env).unwrap_or_default();
         let ci = parts.provider.map(|provider| provider.as_str().to_owned());
         Ok(Address { place, remote, branch: branch.name.clone(), ci })
@@ -49,7 +50,7 @@ impl Address {
     }
 }
 
-/// The URL of `branch`, with the repository that `git` means in this process.
+/// The full URL of `branch`. If it names no repository, this process finds it.
 pub(in crate::ledger) fn resolve(branch: &GitBranch) -> Result<LedgerUrl> {
     let repository = remote(branch, &|name| std::env::var(name).ok())?;
     LedgerUrl::git("git", GitBranch { repository: Some(repository), name: branch.name.clone() })

@@ -1,15 +1,15 @@
-//! `Cache`: what this host keeps of a branch, in the user's cache directory.
+//! `Cache`: a branch's objects and the heads that this host has read, in the user's cache directory.
 //!
 //! ```text
-//! lock                  the turns of the processes of this host
+//! lock                  locked by the process of this host that uses the cache
 //! repository/           a bare repository with the objects that were fetched
 //! seen/tip              the commit that was read last; its time is the time of that read
 //! seen/<channel>        the head of the channel's log that was read last
 //! index/<channel>.<name>
 //! ```
 //!
-//! The repository can be made anew at any time. `seen` is the memory of this host: without it, a branch that was cut
-//! looks like a branch that is young.
+//! The repository can be made again at any time. `seen` cannot: without it, this host takes a branch that lost its last
+//! entries for a shorter branch.
 
 use std::fs::{self, DirBuilder};
 use std::io::{self, ErrorKind as IoErrorKind};
@@ -29,11 +29,13 @@ use crate::value::{Channel, Digest, Timestamp};
 /// The ref of the branch in the repository of the cache.
 pub(super) const TIP: &str = "refs/tagwarden/tip";
 
-/// The greatest number of packs in the repository, and of bytes in it.
+/// The greatest number of packs in the repository. A pack has up to three files.
 const MAX_PACKS: usize = 50;
+
+/// The greatest number of bytes in the repository.
 const MAX_BYTES: u64 = 64 << 20;
 
-/// The number of loose objects in one of 256 directories from which all of them are counted.
+/// If one of the 256 object directories has fewer loose objects, the others are not counted.
 const MANY: usize = 8;
 
 /// The greatest number of loose objects.
@@ -88,8 +90,8 @@ impl Cache {
         Ok(())
     }
 
-    /// Takes the turn among the processes of this host, until the file is closed. LEDGER_UNAVAILABLE if another
-    /// process has it at the deadline.
+    /// Locks the cache against the other processes of this host, until the file is closed. LEDGER_UNAVAILABLE if
+    /// another process still has the lock at the deadline.
     pub(super) fn turn(&self, deadline: Instant) -> Result<Box<dyn DiskFile>> {
         let path = self.dir.join("lock");
         let turn = until(deadline, || {
@@ -97,7 +99,7 @@ impl Cache {
             Ok(lock.try_lock().map_err(|e| self.io("lock", e))?.then_some(lock))
         })?;
         turn.ok_or_else(|| {
-            let message = format!("{}: another process has the lock for too long", path.display());
+            let message = format!("{}: another process has had the lock for too long", path.display());
             Error::new(ErrorKind::LedgerUnavailable, message)
         })
     }
@@ -115,14 +117,14 @@ impl Cache {
         }
     }
 
-    /// Removes the locks that a process left in the repository when it died. Only with the turn.
+    /// Removes Git's lock files that a process left in the repository when it died. Only while the cache is locked.
     pub(super) fn remove_locks(&self) {
         for name in ["shallow.lock", "config.lock", "packed-refs.lock", "HEAD.lock", "refs/tagwarden/tip.lock"] {
             let _ = fs::remove_file(self.repository().join(name));
         }
     }
 
-    /// Removes the repository: the next look makes it anew. Only with the turn.
+    /// Removes the repository: the next fetch makes it again. Only while the cache is locked.
     pub(super) fn clear(&self) -> Result<()> {
         for name in ["repository", "repository.new"] {
             match fs::remove_dir_all(self.dir.join(name)) {
@@ -133,14 +135,14 @@ impl Cache {
         Ok(())
     }
 
-    /// True if the repository has too many packs, objects or bytes. Then making it anew costs less than keeping it.
+    /// True if the repository has so many packs, objects or bytes that a new one costs less than keeping it.
     pub(super) fn is_large(&self) -> bool {
         let objects = self.repository().join("objects");
         let packs = sizes(&objects.join("pack"));
         if packs.len() > 3 * MAX_PACKS || packs.iter().sum::<u64>() > MAX_BYTES {
             return true;
         }
-        // Objects are spread evenly over 256 directories.
+        // Objects are spread evenly over 256 directories, so one directory tells if all are worth counting.
         if sizes(&objects.join("17")).len() < MANY {
             return false;
         }
@@ -198,7 +200,7 @@ impl Cache {
         }
     }
 
-    /// Writes a new file and renames it over the old one, so that no reader sees a half of it.
+    /// Writes a new file and renames it over the old one, so that no reader sees half of a file.
     fn write(&self, path: &Path, bytes: &[u8]) -> Result<()> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
         let anew = self.dir.join(format!("new-{}-{now}", std::process::id()));

@@ -10,7 +10,7 @@ pub(super) const COMMITTER: (&str, &str) = ("tagwarden", ADDRESS);
 
 const ADDRESS: &str = "tagwarden@localhost.invalid";
 
-/// The author of an entry whose actor Git cannot write.
+/// The author if Git would drop every character of the actor's name.
 const UNKNOWN: &str = "unknown";
 
 /// The message and the author of the commit that stores an entry. The same entry always gives the same commit.
@@ -35,14 +35,14 @@ impl Commit {
             lines.push(format!("Actor: {}", actor(provenance)));
         }
         lines.extend(reason(&entry.body).map(|reason| format!("Reason: {}", shown(reason))));
-        // Without it a hosted CI may start a pipeline for each entry.
+        // Without this line a hosted CI may start a pipeline for each entry.
         lines.extend([String::new(), "[skip ci]\n".to_owned()]);
         let name = entry.body.provenance().map(|provenance| provenance.actor.id.as_str());
         Commit {
             message: lines.join("\n"),
             author: name.map_or_else(|| COMMITTER.0.to_owned(), author),
             email: ADDRESS.to_owned(),
-            // Git refuses an earlier time.
+            // Git refuses a time before 1970.
             seconds: entry.at.unix_ms().div_euclid(1000).max(0),
         }
     }
@@ -85,7 +85,7 @@ fn subject(channel: &Channel, body: &Body) -> String {
     }
 }
 
-/// The lines about other entries and about what went wrong.
+/// The lines that name other entries, and the error.
 fn details(body: &Body) -> Vec<String> {
     let of_move = |seq: u64| format!("Move: entry {seq}");
     match body {
@@ -100,7 +100,7 @@ fn details(body: &Body) -> Vec<String> {
     }
 }
 
-/// The caller's words.
+/// The reason that the caller gave.
 fn reason(body: &Body) -> Option<&Line> {
     match body {
         Body::Intent(intent) => intent.reason.as_ref(),

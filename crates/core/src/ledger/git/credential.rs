@@ -1,4 +1,4 @@
-//! `Credential`: the login for a Git server. Git gets it by its environment, never by an argument.
+//! `Credential`: the login for a Git server. It is passed to Git in the environment, never in an argument.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -65,8 +65,8 @@ enum Offer {
 impl Credential {
     /// The first of: `token`, the password in the URL, TAGWARDEN_GIT_TOKEN, the header of Git in the working directory
     /// (`asked` answers with the value of `git config --get-urlmatch http.extraheader URL`), and CI_JOB_TOKEN for the
-    /// own server of the GitLab job. Without one of them, and for every remote that is not `http` or `https`, Git uses
-    /// its own helpers and keys: none, or the user of the URL alone.
+    /// own server of the GitLab job. Without these, and for every remote that is not `http` or `https`, Git uses its
+    /// own helpers and keys. Then the result is none, or only the user of the URL.
     ///
     /// CONFIG_INVALID for a token or user that cannot be sent.
     pub(super) fn find(
@@ -112,7 +112,7 @@ impl Credential {
         Ok(Credential { source, offer: Offer::Header(header), secrets })
     }
 
-    /// The credential in a header line; none if the header is another one.
+    /// The credential in a header line; none if the line is not an `Authorization` header.
     fn header(line: &str) -> Option<Credential> {
         let line = line.trim_end_matches(['\r', '\n']);
         let (name, value) = line.split_once(':')?;
@@ -127,7 +127,7 @@ impl Credential {
     }
 
     fn helper(user: &Secret) -> Credential {
-        // Git shows the user in front of the host. Alone it may be a common word.
+        // Git prints the user as `user@host`. Redacting the user alone could hide a common word everywhere.
         let shown = Secret::new(format!("{}@", user.reveal()));
         Credential { source: Source::Helper, offer: Offer::User(user.clone()), secrets: vec![shown] }
     }
@@ -142,11 +142,11 @@ impl Credential {
     }
 }
 
-/// The configuration with which Git speaks to `remote`, as names and values in order. They hold secrets, so they belong
-/// into the environment ([`appended`]).
+/// The Git configuration for requests to `remote`, as names and values in order. The values are secret, so they are
+/// passed in the environment ([`appended`]).
 ///
-/// Each name has the whole URL: Git ignores a value for a host if another one for a longer part of the URL came before
-/// it, so that a header in the user's configuration could not be emptied. No redirect is followed, because Git would
+/// Each name contains the whole URL. Git prefers the value with the longest matching URL, so a value for the host alone
+/// could not remove a header that the user configured for the repository. No redirect is followed, because Git would
 /// send the header to the other host as well.
 pub(super) fn settings(remote: &Remote, credential: Option<&Credential>) -> Vec<(String, String)> {
     if !remote.is_web() {
@@ -156,7 +156,7 @@ pub(super) fn settings(remote: &Remote, credential: Option<&Credential>) -> Vec<
     let mut settings = vec![(format!("http.{url}.followRedirects"), "false".to_owned())];
     match credential.map(|credential| &credential.offer) {
         Some(Offer::Header(header)) => settings.extend([
-            // A server refuses two such headers, so those of the user's configuration are dropped first.
+            // Servers refuse two Authorization headers. The empty value removes those of the user's configuration.
             (format!("http.{url}.extraHeader"), String::new()),
             (format!("http.{url}.extraHeader"), header.reveal().to_owned()),
             // After a 401 Git would ask the user's helper, which may open a window.
@@ -168,7 +168,7 @@ pub(super) fn settings(remote: &Remote, credential: Option<&Credential>) -> Vec<
     settings
 }
 
-/// The variables that change the way in which Git asks for a password.
+/// The variables that stop Git from asking for a password when it was given a header.
 pub(super) fn environment(credential: Option<&Credential>) -> &'static [(&'static str, &'static str)] {
     match credential.map(|credential| &credential.offer) {
         Some(Offer::Header(_)) => &[("GIT_ASKPASS", "")],

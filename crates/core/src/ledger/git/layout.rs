@@ -4,8 +4,8 @@
 use crate::ledger::name::FILE;
 use crate::value::Channel;
 
-/// The number of entries in one file. Each append writes one file anew, and one tree with the names of all files of its
-/// log: a larger number makes appends and looks slower, a smaller one makes the tree larger.
+/// The number of entries in one file. Each append writes one whole file, and one tree with the names of all files of
+/// the log. A larger number makes appends and reads slower; a smaller number makes the tree larger.
 pub(super) const ENTRIES: u64 = 100;
 
 /// The text of `.gitattributes`: without it, `core.autocrlf` would change the bytes of entries in a clone.
@@ -63,7 +63,7 @@ pub(super) fn first_in(name: &str) -> Option<u64> {
 pub(super) enum Found {
     /// A file of this channel's log.
     Log(Channel),
-    /// A file of a log whose name was shortened. Its entries name the channel.
+    /// A file of a log whose directory has a shortened name. Its entries name the channel.
     Shortened,
     /// Another file.
     Other,

@@ -42,15 +42,16 @@ use crate::value::{Channel, Timestamp};
 ///
 /// - A log is the files `<registry>/<repository>/@<tag>/<first position>.jsonl`, one after the other: one entry a line,
 ///   100 entries a file. An append is a commit with one more line.
-/// - A commit is pushed if the branch still is where it was read (`--force-with-lease`). After any answer but success
-///   the branch is read and compared, so that the words of git and of the server never decide whether an entry was
-///   stored. If it cannot be read, the append is LEDGER_AMBIGUOUS.
-/// - A read of the head fetches the tip of the branch alone, and files only when they are read. The channels of one
-///   branch wait for each other: some five appends a second.
-/// - The cache (`$XDG_CACHE_HOME/tagwarden/git`, or `~/.cache/tagwarden/git`) has the head of each log that this machine
-///   has read. A shorter log is LEDGER_TRUNCATED, another entry there LEDGER_FORKED, and a branch that is gone
-///   LEDGER_TRUNCATED. A machine without a cache cannot see that a branch was cut: protect the branch.
-/// - It is as durable as the Git server. A repository on this host (`git+file://`) is pushed to with
+/// - A push succeeds only if the branch still points at the commit that was read (`--force-with-lease`). After every
+///   failed push the branch is read again: the entries in it decide if the append succeeded, never the text of git or
+///   of the server. If the branch cannot be read, the append is LEDGER_AMBIGUOUS.
+/// - A read of the head fetches the tip of the branch alone, and files only when they are read. Appends to all channels
+///   of one branch run one after the other, about five a second.
+/// - The cache (`$XDG_CACHE_HOME/tagwarden/git`, or `~/.cache/tagwarden/git`) has the head of each log that this
+///   machine has read. If the log is shorter now, or the branch is gone, that is LEDGER_TRUNCATED; if another entry has
+///   the position of the head, LEDGER_FORKED. A machine without a cache cannot detect that the branch lost entries:
+///   protect the branch.
+/// - An entry is as durable as the Git server makes it. A repository on this host (`git+file://`) is pushed to with
 ///   `core.fsync=all`.
 /// - The repository, the index and the configuration of the working directory are never changed.
 ///
@@ -61,7 +62,8 @@ use crate::value::{Channel, Timestamp};
 ///
 /// # Credentials
 /// The first of: [`GitLedger::token`], the password in the URL, TAGWARDEN_GIT_TOKEN, the header that Git in the working
-/// directory sends (as after `actions/checkout`), CI_JOB_TOKEN for the job's own GitLab, and Git's own helpers and keys.
+/// directory sends (as after `actions/checkout`), CI_JOB_TOKEN for the job's own GitLab, and Git's own helpers and
+/// keys.
 ///
 /// Git runs on the blocking threads of the caller's tokio runtime. Dropping the future does not stop an append that has
 /// begun.
@@ -73,11 +75,11 @@ pub struct GitLedger {
 }
 
 impl GitLedger {
-    /// The ledger at `url`. The server is not asked yet.
+    /// The ledger at `url`. No request is sent yet.
     ///
-    /// CONFIG_INVALID for a URL that is no Git repository, or if `git` means none here; LEDGER_UNSUPPORTED if this
-    /// machine has no git, or an older one than 2.31. A branch that does not exist is an empty ledger, which the first
-    /// append makes; to be read it is LEDGER_ABSENT at the first read.
+    /// CONFIG_INVALID if the URL is not that of a Git ledger, or if it is `git` and this process finds no repository;
+    /// LEDGER_UNSUPPORTED if this machine has no git, or a git older than 2.31. If the branch does not exist, the first
+    /// append makes it; with [`OpenMode::Read`], the first read is LEDGER_ABSENT.
     pub async fn open(url: &str, access: OpenMode) -> Result<GitLedger> {
         GitLedger::at(&url.parse()?, access).await
     }
@@ -89,7 +91,7 @@ impl GitLedger {
             command::check_version()?;
             let env: Env = &|name| std::env::var(name).ok();
             let address = Address::of(&url, env)?;
-            // Without a directory for it, the caller may still set one.
+            // If no cache directory is known, the caller may still set one.
             let root = cache::root(env).unwrap_or_default();
             let cache = Cache::of(&root, &address.remote.url, &address.branch);
             Ok(GitLedger { branch: Arc::new(Branch::new(address, cache)), access, known: Arc::default() })
@@ -109,8 +111,9 @@ impl GitLedger {
         self.with_turn(ErrorKind::LedgerUnavailable, |turn| turn.start()).await
     }
 
-    /// Sets the directory for the cache, in which a directory `git` is made; the default is `$XDG_CACHE_HOME/tagwarden`,
-    /// or else `~/.cache/tagwarden`. Without any of them, every read and append is CONFIG_INVALID.
+    /// Sets the directory of the cache; tagwarden makes the directory `git` in it. The default is
+    /// `$XDG_CACHE_HOME/tagwarden`, or else `~/.cache/tagwarden`. If no directory is set and neither variable is, every
+    /// read and append is CONFIG_INVALID.
     #[must_use]
     pub fn cache(self, dir: impl Into<PathBuf>) -> GitLedger {
         let Address { remote, branch, .. } = &self.branch.address;
@@ -125,13 +128,14 @@ impl GitLedger {
         self.change(|branch| branch.token = Some(Secret::new(token)))
     }
 
-    /// Sets the longest time of one fetch or push; 60 s by default. After it, git and all its processes are ended.
+    /// Sets the longest time of one fetch or push; 60 s by default. Then git and all its child processes are ended.
     #[must_use]
     pub fn timeout(self, timeout: Duration) -> GitLedger {
         self.change(|branch| branch.timeout = timeout)
     }
 
-    /// Reads the cache only. [`Ledger::as_of`] says when the branch was read last; LEDGER_ABSENT if it never was.
+    /// Reads the cache only. [`Ledger::as_of`] is the time of the last read of the branch. LEDGER_ABSENT if this
+    /// machine never read it.
     #[must_use]
     pub fn offline(self) -> GitLedger {
         GitLedger { access: OpenMode::Read, ..self.change(|branch| branch.is_offline = true) }
@@ -143,7 +147,7 @@ impl GitLedger {
         GitLedger { branch: Arc::new(branch), known: Arc::default(), ..self }
     }
 
-    /// Does `work` on a blocking thread, with the turn among the tasks of this process.
+    /// Does `work` on a blocking thread, while no other task of this process uses the branch.
     async fn with_turn<T: Send + 'static>(
         &self,
         cut_short: ErrorKind,
@@ -154,7 +158,7 @@ impl GitLedger {
         blocking(cut_short, move || work(&mut Turn { branch: &branch, known: &mut known, access })).await
     }
 
-    /// The same for a read, which has the turn among the processes of this host, too.
+    /// As `with_turn`, for a read: no other process of this host uses the cache either.
     async fn read_turn<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Turn<'_>, Instant) -> Result<T> + Send + 'static,

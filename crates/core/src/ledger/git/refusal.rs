@@ -1,7 +1,7 @@
-//! `Fault`: the meaning of a Git command that did not succeed, by the words of Git and of the server.
+//! `Fault`: the reason why a Git command failed, found in the text that Git and the server printed.
 //!
-//! The words never decide whether an entry was stored: after a push that did not succeed, the branch is read again.
-//! They choose the kind of the error, and the error shows them.
+//! The text only selects the kind of the error, and is shown in the error. It never decides if an entry was stored:
+//! after a failed push, the branch is read again.
 
 mod rules;
 #[cfg(test)]
@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind};
 
 pub(super) use self::wording::{Said, shown};
 
-/// The command that did not succeed.
+/// The command that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Call {
     /// A read of the branch or of its files.
@@ -25,9 +25,9 @@ pub(super) enum Call {
 /// The repository and the circumstances of a command.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct At<'a> {
-    /// The ledger's URL, for people.
+    /// The ledger's URL without secrets, as errors show it.
     pub(super) place: &'a str,
-    /// The address that Git was given.
+    /// The URL that Git was called with.
     pub(super) remote: &'a str,
     pub(super) branch: &'a str,
     /// The credential that was sent; none if Git used its own.
@@ -36,7 +36,7 @@ pub(super) struct At<'a> {
     pub(super) ci: Option<&'a str>,
 }
 
-/// The reason why a Git command did not succeed.
+/// The reason why a Git command failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
     /// The repository has no such branch.
@@ -45,11 +45,11 @@ pub(super) enum Fault {
     Forced,
     /// The branch has another tip than the push expected.
     Stale,
-    /// The own cache is damaged, or another process uses it.
+    /// The cache of this host is damaged, or another process uses it.
     Cache(String),
     /// The server does not send single objects.
     NoFilter(String),
-    /// The server, or Git itself, does not do this: a person must change something.
+    /// The server or Git refuses, until a person changes a setting.
     Refused(ErrorKind, String),
     /// Every other reason: the same command may succeed later.
     Unclear(String),
@@ -75,13 +75,13 @@ impl Fault {
         match rules::judge(&text, call, at) {
             Some(rules::Ruling::Refused(kind, advice)) => Fault::Refused(kind, with(words(), advice.as_deref())),
             Some(rules::Ruling::Unclear(advice)) => Fault::Unclear(with(words(), advice)),
-            // Git says this also after the words for a server that it could not reach.
+            // Git prints these words after a failed connection, too, so the rules come first.
             None if call == Call::Fetch && has(NO_FILTER) => Fault::NoFilter(words()),
             None => Fault::Unclear(words()),
         }
     }
 
-    /// The error of a command that had no effect. `what` is what it was for, such as `append`.
+    /// The error of a command that had no effect. `what` names the operation, such as `append`.
     pub(super) fn into_error(self, what: &str, at: &At<'_>) -> Error {
         let unavailable = ErrorKind::LedgerUnavailable;
         let (kind, why) = match self {
@@ -91,10 +91,10 @@ impl Fault {
             }
             Fault::Forced => {
                 let why =
-                    format!("the branch `{}` does not contain what was read before: it was forced back", at.branch);
+                    format!("the branch `{}` lost the commit that was read before: it was force-pushed", at.branch);
                 (ErrorKind::LedgerTruncated, why)
             }
-            Fault::Stale => (unavailable, format!("others append to the branch `{}` all the time", at.branch)),
+            Fault::Stale => (unavailable, format!("other writers append to the branch `{}` all the time", at.branch)),
             Fault::Cache(words) => (unavailable, format!("the local cache cannot be used: {words}")),
             Fault::NoFilter(words) => (ErrorKind::LedgerUnsupported, words),
             Fault::Refused(kind, words) => (kind, words),
@@ -145,7 +145,7 @@ const NO_FILTER: &[&str] = &[
     "no such remote ref",
 ];
 
-/// The text in lower case, without the names that people gave: a repository may be called `quota`.
+/// The text in lower case, without the names of repository and branch: a repository may be called `quota`.
 fn without_names(text: String, at: &At<'_>) -> String {
     let branch = format!("refs/heads/{}", at.branch);
     let names = [at.remote, at.remote.strip_prefix("file://").unwrap_or_default(), &branch];

@@ -1,4 +1,4 @@
-//! The repository that a ledger without a URL is in: that of the CI's job, else `origin` of the working directory.
+//! The repository of the ledger URL `git`: that of the CI's job, else `origin` of the working directory.
 
 use crate::error::Result;
 use crate::ledger::url::text::bad;

@@ -17,7 +17,7 @@ pub(super) struct Object {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tree(Vec<TreeEntry>);
 
-/// A file or directory in a directory. Names of others than ours need not be UTF-8.
+/// A file or directory in a directory. A name that tagwarden did not write need not be UTF-8.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct TreeEntry {
     mode: String,
@@ -86,7 +86,8 @@ impl Tree {
     }
 }
 
-/// The objects in the answer of `git cat-file --batch` to `asked` names; none for a name that is no object.
+/// The objects in the answer of `git cat-file --batch` to `asked` names, each none if there is no such object. None if
+/// the answer is malformed.
 pub(super) fn objects(answer: &[u8], asked: usize) -> Option<Vec<Option<Object>>> {
     let (mut found, mut rest) = (Vec::with_capacity(asked), answer);
     for _ in 0..asked {

@@ -1,4 +1,4 @@
-//! `Turn`: what a process reads of a branch while it has the turn.
+//! `Turn`: the reads of a branch by the one task of this process that has the turn to use it.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -23,7 +23,7 @@ const MAX_VIEWS: usize = 64;
 /// The greatest number of files that one read returns.
 const MAX_FILES: u64 = 10;
 
-/// The knowledge of this process about a branch. The task that holds it has the turn among those of the process.
+/// The state of a branch that this process has read. The task that has the lock of this value has the turn.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     /// The commit at the tip.
@@ -37,7 +37,7 @@ pub(super) struct Known {
     pub(super) crowd: u32,
 }
 
-/// The turn to use the cache of a branch.
+/// The use of a branch and its cache by one task; the other tasks of the process wait.
 pub(super) struct Turn<'a> {
     pub(super) branch: &'a Branch,
     pub(super) known: &'a mut Known,
@@ -46,7 +46,7 @@ pub(super) struct Turn<'a> {
 
 impl Turn<'_> {
     /// Reads the tip, unless a look or a push of this process began at `asked` or later. LEDGER_ABSENT if there is no
-    /// branch and the ledger was opened to be read.
+    /// branch and the ledger was opened for reading.
     pub(super) fn look(&mut self, asked: Instant) -> Result<()> {
         if self.known.looked.is_none_or(|looked| looked < asked) {
             self.look_now()?;
@@ -56,7 +56,7 @@ impl Turn<'_> {
             return Ok(());
         }
         let why = match is_offline {
-            true => format!("this machine has no copy of it in {}: run the command once online", cache.dir().display()),
+            true => format!("{} has no copy of the branch: run the command once online", cache.dir().display()),
             false => format!("there is no branch {}: `tagwarden ledger init` makes it", address.branch),
         };
         Err(Error::new(ErrorKind::LedgerAbsent, format!("{}: {why}", address.place)))
@@ -69,7 +69,7 @@ impl Turn<'_> {
         Ok(())
     }
 
-    /// The result of `work`. If the cache is broken, it is made anew, and `work` is done again.
+    /// The result of `work`. If the cache is broken, makes the cache again, and does `work` once more.
     pub(super) fn patiently<T>(&mut self, what: &str, mut work: impl FnMut(&mut Self) -> Attempt<T>) -> Result<T> {
         match work(self) {
             Ok(result) => return Ok(result),
@@ -140,8 +140,8 @@ impl Turn<'_> {
         parsed(channel, file, is_last, self.branch.objects(std::slice::from_ref(&file.id))?.pop().flatten())
     }
 
-    /// Compares a log with the head of it that this host has seen. LEDGER_TRUNCATED if it is shorter now, and
-    /// LEDGER_FORKED if it had another entry there.
+    /// Compares a log with the head that this host read before. LEDGER_TRUNCATED if the log is shorter now,
+    /// LEDGER_FORKED if another entry has the position of that head.
     fn check_seen(&self, channel: &Channel, view: &View) -> Attempt<()> {
         let seen = self.branch.cache.seen(channel)?;
         if let Some(seen) = &seen {
@@ -157,7 +157,7 @@ impl Turn<'_> {
 
     fn compare(&self, channel: &Channel, view: &View, seen: &Head) -> Attempt<()> {
         let place = &self.branch.address.place;
-        let anew = format!("if that is right, remove {}", self.branch.cache.dir().display());
+        let anew = format!("if the branch was changed on purpose, remove {}", self.branch.cache.dir().display());
         if view.size() < seen.size {
             let (size, before) = (view.size(), seen.size);
             let why = format!("the log has {size} entries, and {before} were read on this machine before; {anew}");
@@ -182,7 +182,7 @@ impl Turn<'_> {
         Err(about(ErrorKind::LedgerForked, place, channel, last, &why).into())
     }
 
-    /// The error of a look, said of one channel's log if a forced push has changed that log.
+    /// The error of a look; that of the channel's log, if a force push changed that log.
     pub(super) fn of_channel(&self, channel: &Channel, error: Error) -> Error {
         if error.kind() != ErrorKind::LedgerForked {
             return error;
@@ -213,7 +213,7 @@ impl Turn<'_> {
             && !is_tail(second)
             && !self.branch.is_offline
         {
-            // The caller will read on: fetch all that is missing at once.
+            // The caller will read the next files, too: fetch all missing files at once.
             let wanted = view.files.iter().filter(|file| file.first >= range.start && !is_tail(file));
             self.branch.fetch_blobs(tree, &wanted.map(|file| file.id.as_str()).collect::<Vec<_>>())?;
         }

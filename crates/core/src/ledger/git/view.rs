@@ -13,7 +13,7 @@ use crate::value::Channel;
 /// A log as a commit has it: the names of its files, and the entries of the last one.
 #[derive(Clone, Debug, Default)]
 pub(super) struct View {
-    /// The id of the directory; none if there is none.
+    /// The id of the log's directory; none if the commit has no such directory.
     pub(super) tree: Option<String>,
     /// The files, in order.
     pub(super) files: Vec<LogFile>,
@@ -45,7 +45,7 @@ impl View {
         self.tail.get(usize::try_from(seq.checked_sub(self.tail_from())?).ok()?)
     }
 
-    /// The text of the last file with one more entry, or of the next file.
+    /// The last file with one more entry, or the next file with this entry: its first position and its entries.
     pub(super) fn with(&self, entry: &Bytes) -> (u64, Vec<Bytes>) {
         match (self.tail.len() as u64) < ENTRIES {
             true => (self.tail_from(), self.tail.iter().chain([entry]).cloned().collect()),
@@ -63,12 +63,12 @@ pub(super) fn files(channel: &Channel, directory: &Object) -> Result<Vec<LogFile
     match files.iter().zip((0..).step_by(ENTRIES as usize)).find(|(file, first)| file.first != *first) {
         None => Ok(files),
         Some((_, seq)) => {
-            Err(FilesError::Error(defect(channel, seq, DefectCode::Sequence, "the file that begins with it is gone")))
+            Err(FilesError::Error(defect(channel, seq, DefectCode::Sequence, "the file that begins here is gone")))
         }
     }
 }
 
-/// The reason why the files of a log cannot be named.
+/// The reason why the files of a log cannot be listed.
 pub(super) enum FilesError {
     Fault(Fault),
     Error(Error),

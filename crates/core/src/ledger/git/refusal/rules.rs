@@ -14,13 +14,13 @@ pub(super) enum Ruling {
     Unclear(Option<&'static str>),
 }
 
-/// A known text: if one of `words` (in lower case) is in it, `means` says what it is.
+/// If a text contains one of `words` (in lower case), `means` gives its meaning.
 struct Rule {
     words: &'static [&'static str],
     means: fn(&Scene<'_>) -> Ruling,
 }
 
-/// The circumstances that change an advice.
+/// The circumstances that the advice depends on.
 struct Scene<'a> {
     /// In lower case.
     text: &'a str,
@@ -34,8 +34,8 @@ pub(super) fn judge(text: &str, call: Call, at: &At<'_>) -> Option<Ruling> {
     Some((rule.means)(&Scene { text, call, at }))
 }
 
-/// The first rule that fits counts. The server's own words come before the status that Git reports for them, and what
-/// passes by itself before what does not.
+/// The first rule that fits counts. So the server's own words come before the HTTP status that Git reports, and
+/// temporary failures before refusals.
 static RULES: &[Rule] = &[
     Rule { words: &["archived"], means: |_| denied("unarchive the repository, or keep the ledger in another one") },
     Rule {
@@ -93,7 +93,9 @@ static RULES: &[Rule] = &[
     Rule { words: &["gh006", "protected branch", "protected ref"], means: |scene| denied(&protected(scene)) },
     Rule {
         words: &["pull request", "tf402455", "merge request"],
-        means: |scene| denied(&format!("take the branch `{}` out of the rule that demands them", scene.at.branch)),
+        means: |scene| {
+            denied(&format!("take the branch `{}` out of the rule that demands pull requests", scene.at.branch))
+        },
     },
     Rule { words: &["dubious ownership", "unsafe repository"], means: |scene| denied(&safe_directory(scene)) },
     Rule {
@@ -148,8 +150,8 @@ static RULES: &[Rule] = &[
         ],
         means: |_| {
             denied(
-                "the server redirects, and a credential is not sent along a redirect: write the address that it \
-                 redirects to (on GitLab it ends in .git)",
+                "the server redirects, and tagwarden never sends a credential to another address: use the URL that the \
+                 server redirects to (GitLab's URLs end in .git)",
             )
         },
     },
@@ -171,7 +173,7 @@ static RULES: &[Rule] = &[
         words: &["permission to", "error: 403", "http 403", "forbidden", "permission denied", "access denied"],
         means: |scene| match scene.call {
             Call::Push => right_to_push(scene),
-            Call::Fetch => denied("it takes the right to read the repository"),
+            Call::Fetch => denied("the account needs the right to read the repository"),
         },
     },
     Rule {
@@ -184,11 +186,11 @@ static RULES: &[Rule] = &[
     },
     Rule {
         words: &["transport '"],
-        means: |_| unsupported("allow it: protocol.<name>.allow in Git's configuration, and GIT_ALLOW_PROTOCOL"),
+        means: |_| unsupported("allow the protocol: protocol.<name>.allow in Git's configuration, GIT_ALLOW_PROTOCOL"),
     },
     Rule {
         words: &["dumb http", "shallow update not allowed", "mismatched algorithms", "unsupported object format"],
-        means: |_| unsupported("it takes a Git server with the smart protocol and the object format of this Git"),
+        means: |_| unsupported("use a Git server with the smart protocol and the object format of this Git"),
     },
     Rule {
         words: &["currently checked out", "refusing to update checked out branch"],
@@ -245,13 +247,13 @@ fn right_to_push(scene: &Scene<'_>) -> Ruling {
              17.2 or later), and let the person who runs the job push to the branch `{branch}`"
         ),
         _ => format!(
-            "it takes the right to push to the branch `{branch}`: a token with write access to the repository's \
-             contents"
+            "the account needs the right to push to the branch `{branch}`: a token with write access to the \
+             repository's contents"
         ),
     })
 }
 
-/// The reason why the server did not accept a credential, and where one comes from.
+/// The credential that the server did not accept, or the ways to give one.
 fn credential(scene: &Scene<'_>) -> String {
     if let Some(source) = source(scene) {
         return format!("the server did not accept {}", source.as_str());
@@ -294,7 +296,7 @@ fn protected(scene: &Scene<'_>) -> String {
 /// The command that trusts the directory of a repository.
 fn safe_directory(scene: &Scene<'_>) -> String {
     let path = scene.at.remote.strip_prefix("file://").unwrap_or("DIRECTORY");
-    format!("if you trust its owner: git config --global --add safe.directory {path}")
+    format!("if you trust the directory's owner: git config --global --add safe.directory {path}")
 }
 
 fn make(scene: &Scene<'_>) -> String {

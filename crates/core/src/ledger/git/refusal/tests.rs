@@ -135,14 +135,14 @@ fn refusal_of_a_push_is_denied_and_says_which_setting_helps() {
             unable("remote: Permission to acme/shop.git denied to github-actions[bot].", 403),
             "Permission to acme/shop.git denied to github-actions[bot]; unable to access \
              'https://git.example.com/acme/shop/': The requested URL returned error: 403",
-            "it takes the right to push to the branch `tagwarden`",
+            "the account needs the right to push to the branch `tagwarden`",
         ),
         (
             unable("remote: Write access to repository not granted.", 403),
             "Write access to repository not granted",
             "a token with write access to the repository's contents",
         ),
-        (unable("", 403), "returned error: 403", "it takes the right to push"),
+        (unable("", 403), "returned error: 403", "needs the right to push"),
         (
             unable("remote: User permission denied for writing.", 403),
             "User permission denied for writing",
@@ -184,7 +184,7 @@ fn refusal_of_a_push_is_denied_and_says_which_setting_helps() {
             "Host key verification failed",
             "known_hosts",
         ),
-        (unable("", 301), "returned error: 301", "write the address that it redirects to"),
+        (unable("", 301), "returned error: 301", "use the URL that the server redirects to"),
         (
             said(
                 "fatal: detected dubious ownership in repository at '/srv/ledger.git'\nTo add an exception for this \
@@ -216,7 +216,7 @@ fn refusal_of_a_push_is_denied_and_says_which_setting_helps() {
 }
 
 #[test]
-fn right_to_push_is_given_where_the_job_runs() {
+fn advice_for_a_refused_push_names_the_setting_of_the_ci() {
     let job = Secret::new(CANARY);
     let remote = Remote::of(at().remote).unwrap();
     let env = |name: &str| match name {
@@ -257,14 +257,14 @@ fn credential_that_is_not_accepted_is_named_by_its_source() {
     }
 }
 
-/// The words of Git are the same, whatever people call their repositories.
+/// A repository's name may contain the words of a rule.
 #[test]
 fn name_of_a_repository_is_no_reason() {
     let remote = "https://h/quota/archived-proxy";
     let words = format!("fatal: unable to access '{remote}/': The requested URL returned error: 403\n");
     let (kind, text) = error(&said(&words), &At { remote, ..at() });
     assert_eq!(kind, ErrorKind::LedgerDenied);
-    assert!(text.contains("it takes the right to push"), "{text}");
+    assert!(text.contains("needs the right to push"), "{text}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The words of Git and of the server, for people.
+//! The text that Git and the server printed, as errors show it.
 
 use crate::ledger::git::credential::Credential;
 use crate::secret::show;
@@ -35,13 +35,13 @@ const NOISE: [&str; 24] = [
 /// The output of a Git command in the C locale.
 #[derive(Clone, Debug, Default)]
 pub(in crate::ledger::git) struct Said {
-    /// The exit code; none if a signal ended it.
+    /// The exit code; none if a signal ended the command.
     pub(in crate::ledger::git) code: Option<i32>,
     pub(in crate::ledger::git) out: String,
     pub(in crate::ledger::git) err: String,
 }
 
-/// The text of a command that may be shown: the server's words, then those of Git, on one line and without secrets. At
+/// The text that an error shows: the server's words, then those of Git, on one line and without secrets. At
 /// most 1 KiB.
 pub(in crate::ledger::git) fn shown(said: &Said, credential: Option<&Credential>) -> String {
     let (mut server, mut own, mut reasons) = (Vec::new(), Vec::new(), Vec::new());
@@ -70,7 +70,7 @@ pub(in crate::ledger::git) fn shown(said: &Said, credential: Option<&Credential>
     let words = parts.collect::<Vec<_>>().join("; ");
     if words.is_empty() {
         return match said.code {
-            Some(code) => format!("git ended with exit code {code} and said nothing"),
+            Some(code) => format!("git ended with exit code {code} and printed nothing"),
             None => "git was ended by a signal".to_owned(),
         };
     }
@@ -90,7 +90,7 @@ fn reason(line: &str) -> Option<String> {
     })
 }
 
-/// A word, without user, password and token if it is a URL.
+/// The word; a URL without its user, password and token.
 fn without_login(word: &str) -> String {
     let url = word.trim_end_matches([' ', '\'', '"', ':', ',', '.', ')']);
     let rest = word.get(url.len()..).unwrap_or_default();

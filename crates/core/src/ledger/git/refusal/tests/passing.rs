@@ -1,9 +1,9 @@
-//! Answers that are no refusal by the server: what passes by itself, what cannot be done, lost races, and broken caches.
+//! Answers that are no refusal by the server: temporary failures, missing features, lost races and broken caches.
 
 use super::*;
 
 #[test]
-fn what_may_pass_by_itself_is_unavailable() {
+fn temporary_failure_is_unavailable() {
     for (said, words) in [
         (unable("", 503), "returned error: 503"),
         (unable("remote: slow down", 429), "slow down"),
@@ -40,7 +40,7 @@ fn what_may_pass_by_itself_is_unavailable() {
             "GIT_SSL_CAINFO",
         ),
         (said("error: remote unpack failed: No space left on device\n"), "make room on the disk"),
-        (said(""), "git ended with exit code 1 and said nothing"),
+        (said(""), "git ended with exit code 1 and printed nothing"),
         (Said { code: None, ..said("") }, "git was ended by a signal"),
     ] {
         let (kind, text) = error(&said, &at());
@@ -50,7 +50,7 @@ fn what_may_pass_by_itself_is_unavailable() {
 }
 
 #[test]
-fn what_git_or_the_server_cannot_do_is_unsupported() {
+fn missing_feature_of_git_or_server_is_unsupported() {
     for (err, advice) in [
         ("git: 'remote-https' is not a git command. See 'git --help'.\n", "install the part of Git that speaks HTTP"),
         ("error: cannot run ssh: No such file or directory\nfatal: unable to fork\n", "install an SSH client"),
@@ -77,7 +77,7 @@ fn path_without_a_repository_is_absent() {
 }
 
 #[test]
-fn lost_race_is_moved_in_the_words_of_every_version() {
+fn lost_race_is_stale_in_the_words_of_every_version() {
     for out in [
         "!\tx:refs/heads/tagwarden\t[rejected] (stale info)\n",
         "!\tx:refs/heads/tagwarden\t[rejected] (fetch first)\n",
@@ -92,7 +92,7 @@ fn lost_race_is_moved_in_the_words_of_every_version() {
 }
 
 #[test]
-fn failed_fetch_is_told_apart() {
+fn failed_fetch_has_the_fault_that_its_words_name() {
     let fetch = |err: &str| Fault::of(Call::Fetch, &said(err), &at());
     assert_eq!(fetch("fatal: couldn't find remote ref refs/heads/tagwarden\n"), Fault::NoBranch);
     assert_eq!(fetch(" ! [rejected]        tagwarden  -> tagwarden  (non-fast-forward)\n"), Fault::Forced);
