@@ -3,6 +3,7 @@
 //! The text only selects the kind of the error, and is shown in the error. It never decides if an entry was stored:
 //! after a failed push, the branch is read again.
 
+mod advice;
 mod rules;
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
-//! The known words of Git and of servers, their meaning, and the setting that helps.
+//! The known words of Git and of servers, and their meaning.
 
 use super::super::commit::COMMITTER;
-use super::super::credential::{Credential, Source};
+use super::advice::Scene;
 use super::{At, Call};
 use crate::error::ErrorKind;
 use crate::error::ErrorKind::{LedgerAbsent, LedgerDenied, LedgerUnsupported};
@@ -18,14 +18,6 @@ pub(super) enum Ruling {
 struct Rule {
     words: &'static [&'static str],
     means: fn(&Scene<'_>) -> Ruling,
-}
-
-/// The circumstances that the advice depends on.
-struct Scene<'a> {
-    /// In lower case.
-    text: &'a str,
-    call: Call,
-    at: &'a At<'a>,
 }
 
 /// The meaning of a text in lower case; none if no rule fits.
@@ -70,7 +62,7 @@ static RULES: &[Rule] = &[
         words: &["size limit", "exceeded the allocated storage", "quota"],
         means: |_| denied("make room in the repository, or raise its limit"),
     },
-    Rule { words: &["gh013", "repository rule violations"], means: |scene| denied(&repository_rule(scene)) },
+    Rule { words: &["gh013", "repository rule violations"], means: |scene| denied(&scene.repository_rule()) },
     Rule {
         words: &[
             "follow the pattern",
@@ -90,14 +82,14 @@ static RULES: &[Rule] = &[
             ))
         },
     },
-    Rule { words: &["gh006", "protected branch", "protected ref"], means: |scene| denied(&protected(scene)) },
+    Rule { words: &["gh006", "protected branch", "protected ref"], means: |scene| denied(&scene.protected()) },
     Rule {
         words: &["pull request", "tf402455", "merge request"],
         means: |scene| {
             denied(&format!("take the branch `{}` out of the rule that demands pull requests", scene.at.branch))
         },
     },
-    Rule { words: &["dubious ownership", "unsafe repository"], means: |scene| denied(&safe_directory(scene)) },
+    Rule { words: &["dubious ownership", "unsafe repository"], means: |scene| denied(&scene.safe_directory()) },
     Rule {
         words: &["saml sso"],
         means: |_| denied("authorize the token for the organization, in the token's settings"),
@@ -116,11 +108,11 @@ static RULES: &[Rule] = &[
             "not accessible by integration",
             "receive-pack",
         ],
-        means: right_to_push,
+        means: |scene| denied(&scene.right_to_push()),
     },
     Rule {
         words: &["permission denied (publickey", "host key verification failed", "host identification has changed"],
-        means: |scene| denied(ssh(scene.text)),
+        means: |scene| denied(scene.ssh()),
     },
     Rule {
         words: &[
@@ -133,7 +125,7 @@ static RULES: &[Rule] = &[
             "error: 401",
             "http 401",
         ],
-        means: |scene| denied(&credential(scene)),
+        means: |scene| denied(&scene.credential()),
     },
     Rule {
         words: &[
@@ -157,7 +149,7 @@ static RULES: &[Rule] = &[
     },
     Rule {
         words: &["does not appear to be a git repository"],
-        means: |scene| Ruling::Refused(LedgerAbsent, Some(make(scene))),
+        means: |scene| Ruling::Refused(LedgerAbsent, Some(scene.make())),
     },
     Rule {
         words: &["repository not found", "' not found", "could not be found", "tf401019", "error: 404", "http 404"],
@@ -172,7 +164,7 @@ static RULES: &[Rule] = &[
     Rule {
         words: &["permission to", "error: 403", "http 403", "forbidden", "permission denied", "access denied"],
         means: |scene| match scene.call {
-            Call::Push => right_to_push(scene),
+            Call::Push => denied(&scene.right_to_push()),
             Call::Fetch => denied("the account needs the right to read the repository"),
         },
     },
@@ -230,89 +222,4 @@ fn passing(text: &str) -> Option<&'static str> {
         return Some("make room on the disk");
     }
     text.contains("proxy").then_some("Git takes the proxy from http.proxy, https_proxy and no_proxy")
-}
-
-/// The setting that gives a job the right to push.
-fn right_to_push(scene: &Scene<'_>) -> Ruling {
-    let branch = scene.at.branch;
-    denied(&match (scene.at.ci, source(scene)) {
-        _ if scene.text.contains("deploy key") || scene.text.contains("marked as read") => {
-            "give the deploy key write access".to_owned()
-        }
-        (Some("github-actions" | "gitea-actions" | "forgejo-actions"), _) => {
-            "give the job the right to write: `permissions: contents: write`".to_owned()
-        }
-        (Some("gitlab-ci"), None | Some(Source::JobToken)) => format!(
-            "in Settings > CI/CD > Job token permissions turn on *Allow Git push requests to the repository* (GitLab \
-             17.2 or later), and let the person who runs the job push to the branch `{branch}`"
-        ),
-        _ => format!(
-            "the account needs the right to push to the branch `{branch}`: a token with write access to the \
-             repository's contents"
-        ),
-    })
-}
-
-/// The credential that the server did not accept, or the ways to give one.
-fn credential(scene: &Scene<'_>) -> String {
-    if let Some(source) = source(scene) {
-        return format!("the server did not accept {}", source.as_str());
-    }
-    let without = match scene.at.ci {
-        Some("github-actions" | "gitea-actions" | "forgejo-actions") => {
-            "no credential was found: give a token (TAGWARDEN_GIT_TOKEN), or run after actions/checkout in the same \
-             directory; in a container first `git config --global --add safe.directory \"$GITHUB_WORKSPACE\"`"
-        }
-        Some("gitlab-ci") => {
-            "no credential was found: CI_JOB_TOKEN is for the server of the job only; give a token \
-             (TAGWARDEN_GIT_TOKEN)"
-        }
-        _ => "give a token (TAGWARDEN_GIT_TOKEN), or set up a credential helper of Git (git help credentials)",
-    };
-    without.to_owned()
-}
-
-fn repository_rule(scene: &Scene<'_>) -> String {
-    let branch = scene.at.branch;
-    format!(
-        "exclude the branch `{branch}` from the ruleset (Settings > Rules > Rulesets > Target branches; the rules \
-         *Restrict deletions* and *Block force pushes* may stay), or keep the ledger in a repository of its own"
-    )
-}
-
-fn protected(scene: &Scene<'_>) -> String {
-    let branch = scene.at.branch;
-    if scene.text.contains("gitlab:") {
-        return format!(
-            "in Settings > Repository > Protected branches allow this user to push to the branch `{branch}`"
-        );
-    }
-    format!(
-        "let this account push to the branch `{branch}` without a pull request, in the branch's protection rule; the \
-         rules against deletion and force pushes may stay"
-    )
-}
-
-/// The command that trusts the directory of a repository.
-fn safe_directory(scene: &Scene<'_>) -> String {
-    let path = scene.at.remote.strip_prefix("file://").unwrap_or("DIRECTORY");
-    format!("if you trust the directory's owner: git config --global --add safe.directory {path}")
-}
-
-fn make(scene: &Scene<'_>) -> String {
-    match scene.at.remote.strip_prefix("file://") {
-        Some(path) => format!("make it: git init --bare {path}"),
-        None => "make the repository on the server first".to_owned(),
-    }
-}
-
-fn ssh(text: &str) -> &'static str {
-    match text.contains("publickey") {
-        true => "give the host the public key of this account, as a deploy key with write access, or use git+https://",
-        false => "put the host's key into ~/.ssh/known_hosts, after comparing it with the one that the host publishes",
-    }
-}
-
-fn source(scene: &Scene<'_>) -> Option<Source> {
-    scene.at.credential.map(Credential::source)
 }
