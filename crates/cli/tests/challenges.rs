@@ -1,5 +1,5 @@
-//! How registries ask for a login, under their real names: challenges (`tests/vectors/challenges.json`) and token servers
-//! on other hosts.
+//! How registries ask for a login, under their real names: challenges (`tests/vectors/challenges.json`) and token
+//! servers on other hosts.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "it is a test")]
 
 mod common;
@@ -43,8 +43,8 @@ impl Field {
         std::fs::write(self.home.path().join("tagwarden.toml"), text).unwrap();
     }
 
-    /// A preview of a move with these flags and variables. Returns every credential that was sent, and every host that was
-    /// asked. No output shows the password.
+    /// A preview of a move with these flags and variables. Returns every credential that was sent, and every host that
+    /// was asked. No output shows the password.
     fn preview(&self, flags: &[&str], variables: &[(&str, &str)], exit: i32) -> (Said, Sent, Vec<String>) {
         let channel = format!("{}/acme/shop:prod", self.host);
         let args = [&["bootstrap", &channel, "--source", "1.4.0", "--dry-run"], flags, &WHO[..]].concat();
@@ -162,7 +162,7 @@ fn token_server_of_the_same_site_is_asked_and_no_other_one() {
         ("https://example.com.au/token", site),
         ("http://auth.example.com/token", plain),
         ("http://registry.example.com/token", plain),
-        ("https://ci@auth.example.com/token", "it is not a plain http or https URL"),
+        ("https://ci@auth.example.com/token", "it is not an http or https URL without a user"),
     ] {
         field.realm(realm);
         let (said, sent, asked) = field.preview(&[], &[], 1);

@@ -110,7 +110,7 @@ fn certificate_that_is_not_trusted_ends_at_once_and_names_the_flag() {
 fn plain_registry_that_is_asked_over_tls_names_insecure() {
     let world = World::with_prod();
     let refused = run(&world, &["promote", &world.prod(), "--source", "1.4.1", "--tls", world.server.host()], &[], 6);
-    let want = format!("and the network may read all, give --insecure {}", world.server.host());
+    let want = format!("and others may read the traffic, give --insecure {}", world.server.host());
     assert!(refused.err.contains(&want), "{}", refused.err);
 }
 

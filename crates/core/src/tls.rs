@@ -16,9 +16,9 @@ use crate::error::{Error, ErrorKind, Result};
 #[derive(Debug)]
 #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "only PostgreSQL names its own roots"))]
 pub(crate) enum Trust {
-    /// Those with a certificate of the platform's roots, or of these roots.
+    /// Those whose certificate is issued under one of the platform's roots, or one of these.
     Platform(Vec<CertificateDer<'static>>),
-    /// Only those with a certificate of these roots.
+    /// Only those whose certificate is issued under one of these roots.
     Only(Vec<CertificateDer<'static>>),
     /// All: the connection is encrypted, and the server's name is not verified.
     Everyone,
@@ -72,8 +72,8 @@ pub(crate) fn certificates(what: &str, pem: &[u8]) -> Result<Vec<CertificateDer<
     Ok(certificates)
 }
 
-/// A client configuration that names its crypto provider itself. It neither needs nor sets the provider of the process.
-/// A server that asks for a client certificate gets that of `identity`. CONFIG_INVALID if its key does not fit.
+/// A client configuration with a crypto provider of its own. The default provider of the process is not used and not
+/// set. A server that asks for a client certificate gets that of `identity`. CONFIG_INVALID if its key does not fit.
 pub(crate) fn config(trust: Trust, identity: Option<&Identity>) -> Result<ClientConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let verifier = LazyVerifier { provider: provider.clone(), trust, verifier: OnceLock::new() };
@@ -124,11 +124,9 @@ impl LazyVerifier {
     }
 
     /// Verifies a server certificate that is itself one of the given roots: its time and its name. The signature in the
-    /// handshake, which is verified elsewhere, proves that the server has its key.
-    ///
-    /// Such a certificate is not accepted by the other verifiers: they build a path to a root, and a root that is the
-    /// server's own (as in Docker's instructions, or a server certificate that was given in place of its issuer) has
-    /// none.
+    /// handshake, which is verified elsewhere, proves that the server has its key. The other verifiers refuse such a
+    /// certificate: they require a path from it to another certificate, the root. Users give it as Docker's
+    /// instructions say, or in place of its issuer.
     fn verify_given(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -158,7 +156,8 @@ fn only(
     Ok(verifier.map_err(|e| rustls::Error::General(e.to_string()))?)
 }
 
-/// True if a certificate was refused only for its place: it is an authority's own, or its issuer is not known.
+/// True if a certificate was refused only because it has no path to a root: it is an authority's own, or its issuer is
+/// not known.
 fn has_no_path(error: &CertificateError) -> bool {
     match error {
         CertificateError::UnknownIssuer => true,
@@ -217,7 +216,7 @@ mod tests {
     const OWN: &str = include_str!("../../../tests/data/tls/own.pem");
     const ISSUED: &str = include_str!("../../../tests/data/tls/server.pem");
     const CA: &str = include_str!("../../../tests/data/tls/ca.pem");
-    /// A time in 2030, and one in 2200, when all certificates are over.
+    /// A time in 2030, and one in 2200, when all certificates have expired.
     const VALID: u64 = 1_893_456_000;
     const OVER: u64 = 7_258_118_400;
 

@@ -170,7 +170,7 @@ test('an argument that JSON would silently change is a TypeError', async () => {
   })
   assert.ok(new OciRegistry({ tokenServers: ['auth.example.com', '127.0.0.1:5001'] }))
   assert.throws(() => new OciRegistry({ tokenServers: ['auth.example.com/token'] }), {
-    code: 'CONFIG_INVALID', message: /token server "auth.example.com\/token": it is named as HOST or HOST:PORT/,
+    code: 'CONFIG_INVALID', message: /token server "auth.example.com\/token": expected HOST or HOST:PORT/,
   })
 })
 

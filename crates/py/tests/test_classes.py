@@ -495,7 +495,7 @@ def test_native_handles_cannot_be_pickled_or_copied(world: World) -> None:
 
 def test_token_server_is_named_by_its_host() -> None:
     assert OciRegistry(token_servers=["auth.example.com", "127.0.0.1:5001"])
-    with pytest.raises(tagwarden.InvalidValueError, match="it is named as HOST or HOST:PORT") as failed:
+    with pytest.raises(tagwarden.InvalidValueError, match="expected HOST or HOST:PORT") as failed:
         OciRegistry(token_servers=["auth.example.com/token"])
     assert failed.value.code == "CONFIG_INVALID"
 

@@ -1,4 +1,4 @@
-//! The hosts that are near: this host, and its link.
+//! The hosts that are never reached through a proxy: loopback, and link-local addresses.
 
 use std::net::IpAddr;
 

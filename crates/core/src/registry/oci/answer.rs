@@ -23,8 +23,8 @@ pub(super) struct Answer {
     pub(super) body: BytesMut,
     /// The reason why the body is incomplete; none if it is complete.
     pub(super) cut: Option<Unread>,
-    /// The reason why there was no other login for a second attempt; none if no other login was needed. Without it, a
-    /// 404 does not prove an absence: a registry may hide what is private.
+    /// The reason why there was no other login for a second attempt; none if no other login was needed. If there is a
+    /// reason, a 404 does not prove an absence: the registry may hide a private repository.
     pub(super) no_login: Option<String>,
     /// The place of a login that was refused, or the places in which no login was found; none for another answer, or if
     /// no login was looked for.
@@ -155,8 +155,8 @@ impl Answer {
 /// that was read.
 pub(super) async fn read(mut response: Response, limit: Option<usize>, body: &mut BytesMut) -> Result<(), Unread> {
     let Some(limit) = limit else { return Ok(()) };
-    // A false length is detected below. If the length is too large, do not wait for the body, except for the words of an
-    // error.
+    // If the announced length is too large, do not wait for the body, except for the text of an error. A false length
+    // is detected below.
     if response.status().is_success() && response.content_length().is_some_and(|length| length > limit as u64) {
         return Err(Unread::TooLong(limit));
     }
@@ -181,7 +181,7 @@ fn wait_of_header(value: &str, now: Timestamp) -> Option<Duration> {
     Some(Duration::from_millis(u64::try_from(ms).unwrap_or(0)))
 }
 
-/// The time of a date in a header, by the clock of the other side (RFC 9110, section 5.6.7).
+/// The time of a date in a header, by the server's clock (RFC 9110, section 5.6.7).
 pub(super) fn http_date(text: &str) -> Option<Timestamp> {
     let date = DateTimeParser::new().relaxed_weekday(true).parse_timestamp(text).ok()?;
     Some(Timestamp::from_unix_ms(date.as_millisecond()))
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn every_word_that_came_is_shown() {
+    fn every_error_of_an_answer_is_shown() {
         let shown = |status, body: &str| answer(status, body).unusable(&[]).to_string();
         let two = r#"{"errors":[{"message":"m","detail":{"a":"b"}},{"code":"X","message":"n"}]}"#;
         assert_eq!(shown(400, two), "the registry answered 400: m (a: b); X: n");

@@ -17,7 +17,8 @@ const MAX_ERROR_BODY: usize = 64 * 1024;
 /// The back-off between two attempts of one request.
 const BACKOFF: Backoff = Backoff { first: Duration::from_millis(50), longest: Duration::from_secs(2) };
 
-/// The number of attempts after a failure that passes at once or not at all: about a second.
+/// The number of attempts after a failure that is short or permanent, such as an unknown host. They take about a
+/// second.
 const FEW_TIMES: u32 = 5;
 
 /// The time of one call.
@@ -26,20 +27,20 @@ pub(super) struct CallTime {
     start: Instant,
     /// The time at which the call ends.
     pub(super) end: Instant,
-    /// The time from which there is no other attempt.
+    /// The time after which no other attempt begins.
     retry_until: Instant,
 }
 
 impl CallTime {
-    /// A call that begins now. It is tried again for `retry_for`, by default for its own time, which a longer
-    /// `retry_for` extends.
+    /// A call that begins now. Its requests are tried again for `retry_for`, by default for `own`. A longer `retry_for`
+    /// extends the call.
     pub(super) fn extended(own: Duration, retry_for: Option<Duration>) -> CallTime {
         let start = Instant::now();
         let retry_for = retry_for.unwrap_or(own);
         CallTime { start, end: start + own.max(retry_for), retry_until: start + retry_for }
     }
 
-    /// A call that begins now and ends after its own time in any case.
+    /// A call that begins now and ends after `own` in any case.
     pub(super) fn fixed(own: Duration, retry_for: Option<Duration>) -> CallTime {
         let start = Instant::now();
         CallTime { start, end: start + own, retry_until: start + own.min(retry_for.unwrap_or(own)) }
@@ -60,7 +61,7 @@ pub(super) struct Failure {
     pub(super) again: Again,
 }
 
-/// The attempts after one that failed.
+/// The number of attempts after a failed one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Again {
     /// None.
@@ -90,7 +91,7 @@ pub(super) struct Attempts {
     pub(super) time: CallTime,
     /// The number of attempts that failed.
     failed: u32,
-    /// True while a request has no answer, so that it may be carried out.
+    /// True while a request was sent and has no answer: the registry may carry it out.
     pub(super) in_flight: bool,
     /// The answer whose body is being read.
     pub(super) arriving: Option<Answer>,
@@ -105,8 +106,8 @@ impl Attempts {
         Attempts { time, failed: 0, in_flight: false, arriving: None, answered: None, last: None }
     }
 
-    /// Sends a request and reads the answer: the body of a success up to `limit` bytes, or not at all without a limit; of
-    /// any other answer as much of the body as arrives.
+    /// Sends a request and reads the answer: the body of a success up to `limit` bytes, or not at all without a limit;
+    /// of any other answer as much of the body as arrives.
     pub(super) async fn send(
         &mut self,
         request: RequestBuilder,
@@ -166,7 +167,7 @@ impl Attempts {
         }
         let Some(asked) = asked.filter(|asked| *asked >= left) else { return Err(error) };
         let (left, seconds) = (left.as_secs_f64(), asked.as_secs_f64());
-        let why = format!("at most {left:.1} s may be waited, and it asks to wait for {seconds} s");
+        let why = format!("it asks to wait for {seconds} s, and {left:.1} s are left");
         Err(and(ErrorKind::RegistryBusy, &error, &why).with_context("retry_after_ms", asked.as_millis()))
     }
 }

@@ -4,8 +4,8 @@
 //! authentication that the host requires. This is remembered for the host, so that later requests, also for other
 //! repositories, have the header from the start.
 //!
-//! A registry that hides its private repositories answers 403 or 404 instead. If there are credentials for it, `/v2/` is
-//! asked for the challenge, and the request is sent again with the login.
+//! A registry that hides its private repositories answers 403 or 404 instead. If there are credentials for the
+//! registry, a request to `/v2/` gets the challenge, and the first request is sent again with the login.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -82,12 +82,12 @@ impl<'a> Login<'a> {
         }
     }
 
-    /// True if the request is to be sent again, because there is another pass after a 401, after a 403 to a pass that
-    /// may have expired, or after a 403 or a 404 to an anonymous request.
+    /// True if the request must be sent again with another pass. A pass is looked for after a 401, after a 403 to a
+    /// pass that may have expired, and after a 403 or a 404 to an anonymous request.
     ///
-    /// If there is no other pass, then a 403 or a 404 is the registry's answer to the request itself, and its `no_login`
-    /// gets the reason, unless the registry wants no login. A 401 is then an error, which includes the registry's words:
-    /// REGISTRY_DENIED if there are no (other) credentials.
+    /// If there is no other pass, a 401 is an error with the registry's words: REGISTRY_DENIED if there are no (other)
+    /// credentials. A 403 or a 404 is then the answer to the request itself; its `no_login` gets the reason, unless the
+    /// registry wants no login.
     async fn renew(&mut self, answer: &mut Answer) -> Result<bool> {
         let may_help = match (answer.status, &self.pass) {
             (StatusCode::UNAUTHORIZED, _) | (StatusCode::FORBIDDEN | StatusCode::NOT_FOUND, None) => true,
@@ -131,7 +131,7 @@ impl<'a> Login<'a> {
         if is_hidden {
             match self.credentials().await {
                 Ok((Credentials::Anonymous, _)) => return Ok(None),
-                // A registry without logins needs no credentials, and so none that cannot be looked up.
+                // A registry without logins needs no credentials: do not fail because the look-up of credentials fails.
                 Err(error) => return if self.root().await?.is_some() { Err(error) } else { Ok(None) },
                 Ok(_) => {}
             }
@@ -143,9 +143,7 @@ impl<'a> Login<'a> {
                 Some(challenge) => challenge,
                 None if is_hidden => return Ok(None),
                 None => {
-                    return Err(
-                        self.denied("there is no challenge in its answer, so it does not say how to authenticate")
-                    );
+                    return Err(self.denied("its answer has no challenge, so it is not known how to log in"));
                 }
             },
         };

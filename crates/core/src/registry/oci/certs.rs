@@ -17,7 +17,7 @@ pub(super) struct Certificates {
 
 impl Certificates {
     /// The certificates in `<directory>/<registry>`, for the first of the directories that has them; none if no
-    /// directory has. CONFIG_INVALID, with the file, if they cannot be used.
+    /// directory has them. CONFIG_INVALID, with the file, if they cannot be used.
     ///
     /// As in docker's instructions, each `*.crt` has roots, and each `*.cert` a client certificate whose key is the
     /// `*.key` of the same name. Of several client certificates the first by name is used.
@@ -83,7 +83,7 @@ fn read(file: &Path) -> Result<Vec<u8>> {
     std::fs::read(file).map_err(|e| unusable(file, &e))
 }
 
-/// True if a directory counts as absent. Docker's own is often for root alone.
+/// True if a directory counts as absent. Docker's own directory can often be read by root alone.
 fn is_absent(kind: IoErrorKind) -> bool {
     matches!(kind, IoErrorKind::NotFound | IoErrorKind::NotADirectory | IoErrorKind::PermissionDenied)
 }

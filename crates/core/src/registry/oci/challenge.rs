@@ -1,7 +1,7 @@
 //! The challenge of a registry: the `WWW-Authenticate` header (RFC 9110, section 11.6.1).
 //!
-//! Registries break its grammar: values have no quotes, or a parameter is there twice. Everything is read whose meaning
-//! is clear.
+//! Registries break the grammar of this header: values have no quotes, or a parameter is there twice. Such a header is
+//! accepted if its meaning is clear.
 
 use std::collections::BTreeMap;
 
@@ -60,7 +60,7 @@ impl Challenge {
         }
         match other {
             _ if basic => Ok(Some(Challenge::Basic)),
-            Some(scheme) => Err(unusable(NAME, format!("\"{scheme}\" is asked for; only Bearer and Basic are spoken"))),
+            Some(scheme) => Err(unusable(NAME, format!("\"{scheme}\" is not supported; Bearer and Basic are"))),
             None => Ok(None),
         }
     }
@@ -79,8 +79,8 @@ impl Challenge {
 }
 
 impl Bearer {
-    /// The scope to request. If the registry's own name of the repository ends in ours, with a prefix, it is used:
-    /// behind some front ends the repository's name is longer than its path.
+    /// The scope to request. It names the repository as the challenge does, if that name is the path with a prefix:
+    /// behind some front ends the registry's name of a repository is longer than its path.
     pub(super) fn scope_of(&self, path: &str, access: TokenScope) -> String {
         let theirs = self.scope.as_deref().and_then(|scope| scope.strip_prefix("repository:")?.rsplit_once(':'));
         let name = match theirs {
@@ -111,15 +111,16 @@ fn parse(header: &str) -> Result<Vec<Offered>> {
             cursor = after;
             continue;
         }
-        // A name before '=' is that of a parameter of the last challenge, and any other name is the scheme of a new one.
+        // A name before '=' is that of a parameter of the last challenge, and any other name is the scheme of a new
+        // one.
         match all.last_mut() {
             Some((_, params)) if at_parameter(cursor) => {
                 in_scope = is_unquoted_scope(cursor);
                 let (name, value) = cursor.parameter(Unquoted::Anything)?;
                 if params.len() == MAX_ITEMS {
-                    return Err(cursor.broken(format!("the parameter \"{name}\" is one too many"), start));
+                    return Err(cursor.broken(format!("more than {MAX_ITEMS} parameters, with \"{name}\""), start));
                 }
-                // The first of two counts. Two token servers are not a choice.
+                // Of two parameters of one name, the first counts. Two different token servers are an error.
                 let known = params.entry(name.clone()).or_insert_with(|| value.clone());
                 if name == "realm" && *known != value {
                     return Err(cursor.broken("another \"realm\"", start));
@@ -249,7 +250,7 @@ mod tests {
         assert_eq!(error(r#"Bearer realm="a",realm="b""#), "WWW-Authenticate: another \"realm\" at byte 17");
         assert_eq!(error("Bearer scope=a"), "WWW-Authenticate: a Bearer challenge names no realm");
         assert_eq!(error("Bearer b=c,realm="), "WWW-Authenticate: a Bearer challenge names no realm");
-        assert_eq!(error("NTLM"), "WWW-Authenticate: \"ntlm\" is asked for; only Bearer and Basic are spoken");
+        assert_eq!(error("NTLM"), "WWW-Authenticate: \"ntlm\" is not supported; Bearer and Basic are");
         assert_eq!(error(&"a,".repeat(40)), "WWW-Authenticate: more than 32 challenges at byte 64");
         assert_eq!(error(&"a".repeat(9000)), "WWW-Authenticate: 9000 bytes, the most is 8192");
     }

@@ -20,7 +20,7 @@ pub(super) enum Unquoted {
 pub(super) struct Cursor<'a> {
     name: &'static str,
     text: &'a str,
-    /// The end of the text, which was not read yet.
+    /// The rest of the text, which was not read yet.
     pub(super) rest: &'a str,
 }
 
@@ -78,7 +78,8 @@ impl<'a> Cursor<'a> {
         self.run(|char| char.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(char))
     }
 
-    /// A parameter and the white space after it: its name in lower case, and its value, which is empty if there is none.
+    /// A parameter and the white space after it: its name in lower case, and its value, which is empty if there is
+    /// none.
     pub(super) fn parameter(&mut self, unquoted: Unquoted) -> Result<(String, String)> {
         let name = self.token().to_ascii_lowercase();
         let value = if self.take('=') { self.value(unquoted)? } else { String::new() };

@@ -28,8 +28,8 @@ pub(super) struct Endpoint<'a> {
 }
 
 impl<'a> Endpoint<'a> {
-    /// The endpoint of `repository`. VALUE_INVALID if a URL cannot have its host, CONFIG_INVALID if the certificates for
-    /// its registry cannot be used.
+    /// The endpoint of `repository`. VALUE_INVALID if a URL cannot have its host, CONFIG_INVALID if the certificates
+    /// for its registry cannot be used.
     pub(super) fn of(http: &'a Http, repository: &'a Repository) -> Result<Endpoint<'a>> {
         let registry = repository.registry();
         // Docker Hub's registry answers at another host than the one in its name.
@@ -46,7 +46,7 @@ impl<'a> Endpoint<'a> {
         Ok(Endpoint { http, repository, clients, base })
     }
 
-    /// The time of a call that begins now and has this time of its own.
+    /// The time of a call that begins now and may take `own`.
     pub(super) fn time(&self, own: Duration) -> CallTime {
         CallTime::extended(own, self.http.retry_for(self.repository.registry()))
     }
@@ -70,10 +70,11 @@ impl<'a> Endpoint<'a> {
         if self.base.origin() == url.origin() { Origin::Registry } else { Origin::Elsewhere }
     }
 
-    /// The URL to which an answer redirects a write, which is then sent there with the same method and body; none if it
-    /// is no redirect. The write was not carried out before it (unlike with 303).
+    /// The URL to which an answer redirects a write; none if the answer is no redirect. The write is then sent to that
+    /// URL with the same method and body, because it was not carried out (after a 303 it would have been).
     ///
-    /// REGISTRY_REFUSED if that is another origin than the registry's: it would get the content and no credentials.
+    /// REGISTRY_REFUSED if the URL is of another origin than the registry's: that host would get the content without
+    /// credentials.
     pub(super) fn redirect_of_write(&self, from: &Url, answer: &Answer) -> Result<Option<Url>> {
         if !matches!(answer.status.as_u16(), 301 | 302 | 307 | 308) {
             return Ok(None);
@@ -84,7 +85,7 @@ impl<'a> Endpoint<'a> {
                 .with_context("status", answer.status.as_u16())
         };
         let to = answer.header(LOCATION).and_then(|location| from.join(location).ok());
-        let to = to.ok_or_else(|| refused("a redirect without a place to go to"))?;
+        let to = to.ok_or_else(|| refused("a redirect without a usable Location"))?;
         if self.origin(&to) == Origin::Registry && to.username().is_empty() && to.password().is_none() {
             return Ok(Some(to));
         }
@@ -96,8 +97,8 @@ impl<'a> Endpoint<'a> {
         Err(refused(&why))
     }
 
-    /// The URL `to`, which an answer names, if it may be requested: never from https to http, never further inside a
-    /// network.
+    /// The URL `to`, which an answer names, if it may be requested: never from https to http, never to an address
+    /// further inside a network than the registry's.
     pub(super) async fn allowed(&self, from: &Url, to: Url) -> Result<Url> {
         let refused = |why: String| {
             let (from, to) = (host_and_port(from), host_and_port(&to));

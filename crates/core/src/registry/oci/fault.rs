@@ -59,7 +59,7 @@ pub(super) fn unanswered(http: &Http, url: &Url, error: reqwest::Error) -> Failu
             Again::Never,
         ),
         None if url.scheme() == "http" && why.contains(NOT_HTTP) => (speaks_tls(url), Again::Never),
-        // A name that was typed wrongly is not waited for as long as a server that is restarted.
+        // An unknown name is often misspelled, so it is tried again for a second only. A server may be restarting.
         _ if why.contains(NOT_RESOLVED) => (String::new(), Again::FewTimes),
         _ => (String::new(), Again::InTime),
     };
@@ -68,7 +68,7 @@ pub(super) fn unanswered(http: &Http, url: &Url, error: reqwest::Error) -> Failu
     Failure { error, asked: None, again }
 }
 
-/// The error of an answer to plain HTTP by which a server says that it speaks TLS, as Go's and nginx's do.
+/// The error of a server that got plain HTTP and answers that it expects TLS, as those of Go and nginx do.
 pub(super) fn wants_tls(http: &Http, url: &Url, answer: &Answer) -> Option<Error> {
     const SAID: [&str; 2] = ["HTTP request to an HTTPS server", "plain HTTP request was sent to HTTPS port"];
     let body = String::from_utf8_lossy(&answer.body);
@@ -85,7 +85,7 @@ fn tls_fault(error: &reqwest::Error) -> Option<&TlsError> {
     let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
     causes.into_iter().find_map(|cause| {
         let mut cause: &(dyn std::error::Error + 'static) = cause;
-        // The source of an I/O error is that of the error inside of it, so look inside, also of one in another.
+        // `source` of an I/O error skips the error inside it, so look inside. I/O errors may be nested.
         while let Some(inside) = cause.downcast_ref::<std::io::Error>().and_then(|error| error.get_ref()) {
             cause = inside;
         }
@@ -93,13 +93,13 @@ fn tls_fault(error: &reqwest::Error) -> Option<&TlsError> {
     })
 }
 
-/// The words that help with a permanent fault of TLS; none for other faults.
+/// The advice for a permanent fault of TLS; none for other faults.
 fn help(fault: &TlsError, url: &Url) -> Option<String> {
     let host = host_and_port(url);
     let words = match fault {
         TlsError::InvalidCertificate(error) => of_certificate(error, &host),
         TlsError::InvalidMessage(_) => format!(
-            "the server does not speak TLS: if it speaks plain HTTP, and the network may read all, give --insecure {host}"
+            "the server does not speak TLS: if it speaks plain HTTP, and others may read the traffic, give --insecure {host}"
         ),
         _ => return None,
     };

@@ -24,7 +24,7 @@ pub(super) struct Read<'a> {
     pub(super) method: Method,
     pub(super) url: Url,
     pub(super) accept: &'static str,
-    /// The greatest length of a successful answer's body; none if only the head matters.
+    /// The greatest length of a successful answer's body; none if only the status and the headers matter.
     pub(super) limit: Option<usize>,
 }
 
@@ -72,7 +72,7 @@ impl Read<'_> {
         }
         self.method = Method::GET;
         match answered.and_then(passing) {
-            // The registry asks to be left alone.
+            // The registry asks for a pause, so the GET waits, too.
             Err(failure) if failure.asked.is_some() => return Ok(Err(failure)),
             Err(failure) => drop(login.attempts.note(failure.error)),
             Ok(_) => {}
@@ -99,7 +99,7 @@ impl Read<'_> {
             match (answer.status.as_u16(), &answer.cut) {
                 (301 | 302 | 303 | 307 | 308, _) => {
                     let next = answer.header(LOCATION).and_then(|location| url.join(location).ok());
-                    let next = next.ok_or_else(|| unavailable("a redirect without a place to go to"))?;
+                    let next = next.ok_or_else(|| unavailable("a redirect without a usable Location"))?;
                     url = self.endpoint.allowed(&url, next).await?;
                 }
                 // The missing part of the body may contain the code that proves an absence.

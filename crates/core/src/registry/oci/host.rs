@@ -26,7 +26,7 @@ const MAX_REPOSITORIES: usize = 1024;
 /// The registries that were asked, by `host[:port]`.
 pub(super) type Hosts = Recent<Arc<Host>>;
 
-/// No registry yet.
+/// A map without registries.
 pub(super) fn hosts() -> Hosts {
     Recent::new(MAX_HOSTS)
 }
@@ -34,7 +34,7 @@ pub(super) fn hosts() -> Hosts {
 /// The challenge, the credentials and the tokens of one registry.
 #[derive(Debug)]
 pub(super) struct Host {
-    /// The first challenge. It is that of every repository that has none of its own.
+    /// The first challenge of the host. It counts for every repository without a challenge of its own.
     challenge: Mutex<Option<Challenge>>,
     /// The challenge of `/v2/`, once it was asked for; none if `/v2/` has none.
     pub(super) root: OnceCell<Option<Challenge>>,

@@ -21,7 +21,7 @@ use crate::tls::{self, Trust};
 /// The number of secrets that are remembered for redaction.
 const MAX_SECRETS: usize = 64;
 
-/// An idle connection is kept for this long for the next request.
+/// The time for which an idle connection is kept.
 const IDLE_CONNECTION: Duration = Duration::from_secs(30);
 
 /// The HTTP clients, their options, and the challenges, credentials and tokens of registries. Clones share all of it.
@@ -33,7 +33,7 @@ pub(super) struct Http {
     pub(super) token_servers: Arc<TokenServers>,
     roots: Arc<Vec<CertificateDer<'static>>>,
     directories: Arc<Vec<PathBuf>>,
-    /// The clients of each registry. Those without certificates of their own share one set, which is also under no name.
+    /// The clients of each registry. Registries without certificates of their own share one set; `None` is its key.
     clients: Arc<Mutex<HashMap<Option<String>, Arc<HostClients>>>>,
     pub(super) hosts: Arc<Mutex<Hosts>>,
     secrets: Arc<Mutex<Vec<Secret>>>,
@@ -45,7 +45,7 @@ pub(super) struct HostClients {
     pub(super) requests: Clients,
     /// The clients for uploads, during which a registry may send nothing for a longer time.
     pub(super) uploads: Clients,
-    /// True if certificates were given for the registry, or for all.
+    /// True if certificates were given for the registry, or for every registry.
     pub(super) has_certificates: bool,
 }
 
@@ -71,7 +71,7 @@ impl Http {
         Ok(Http { options, access, token_servers, roots, directories, clients, hosts, secrets })
     }
 
-    /// The same, with tokens for all that a move needs from the first request on.
+    /// The same clients. From the first request on, they request tokens with all access that a move needs.
     pub(super) fn moving(&self) -> Http {
         Http { access: TokenScope::PullPush, ..self.clone() }
     }
@@ -117,7 +117,7 @@ impl Http {
         lock(&self.secrets).clone()
     }
 
-    /// Remembers secrets that will be used. The ones that were used last are kept.
+    /// Remembers secrets that will be used, for redaction. Above the limit, the oldest are dropped.
     pub(super) fn keep(&self, used: Vec<Secret>) {
         let mut secrets = lock(&self.secrets);
         secrets.retain(|known| !used.contains(known));

@@ -47,17 +47,17 @@ use crate::value::{Digest, Reference, Repository, Tag};
 /// challenges of hosts.
 ///
 /// # Round trips
-/// The first request goes directly to its resource. The first 401 of a host names the authentication; it is remembered,
-/// so a move costs one token request, which requests that begin together share. `resolve` is one HEAD for an existing
-/// tag, and a HEAD and a GET for an absent one; `fetch` is one GET for both.
+/// The first request goes directly to its resource. The first 401 of a host names the authentication, which is
+/// remembered. So a move costs one token request, and requests that begin together share it. `resolve` is one HEAD for
+/// an existing tag, and a HEAD and a GET for an absent one; `fetch` is one GET for both.
 ///
 /// Reads request a token for `pull`; a move and a push request `pull,push` from their first request on.
 ///
 /// # Reads
-/// A read is retried with jittered back-off, or as `Retry-After` says, after a 5xx, 408, 429, a lost connection or a cut
-/// body, for the time of the call ([`OciOptions::retry_for`]). A wait that does not fit into that time is REGISTRY_BUSY,
-/// with `retry_after_ms` in the context. A fault of TLS is never retried, and a name that is not found for a second only.
-/// A HEAD that is an error (405 included) is repeated as a GET, whose answer counts.
+/// A read is retried with jittered back-off, or as `Retry-After` says, after a 5xx, 408, 429, a lost connection or a
+/// cut body, for the time of the call ([`OciOptions::retry_for`]). A wait that does not fit into that time is
+/// REGISTRY_BUSY, with `retry_after_ms` in the context. A fault of TLS is never retried. A host name that is not found
+/// is retried for a second only. A HEAD that is an error (405 included) is repeated as a GET, whose answer counts.
 ///
 /// *Absent* is a 404 on a GET, from the registry itself and with a complete body, that has
 /// - MANIFEST_UNKNOWN, NAME_UNKNOWN, BLOB_UNKNOWN, NOT_FOUND (Harbor) or TAG_EXPIRED (Quay), or
@@ -70,43 +70,46 @@ use crate::value::{Digest, Reference, Repository, Tag};
 /// The status decides: a 2xx is applied (read it back); a timeout, a reset, a 5xx, 408 and 425 are unknown; every other
 /// 4xx is refused, and so is a put that could not be sent. After a 429 the put waits as `Retry-After` says, within its
 /// timeout. A put is sent again only after a refusal: after a 429, and once with a new login after a 401, or after a
-/// 403 if the login is older than a minute (ECR answers an expired login with 403). A redirect within the registry's own
-/// origin is followed, with the same method and bytes; one to another origin is refused. A 2xx with the digest of other
-/// bytes is unknown.
+/// 403 if the login is older than a minute (ECR answers an expired login with 403). A redirect within the registry's
+/// own origin is followed, with the same method and bytes; one to another origin is refused. A 2xx with the digest of
+/// other bytes is unknown.
 ///
 /// # Errors
 /// The message has the status, and then the code, message and detail of every error in the body, the text of an HTML
-/// page, or the part of a cut body that arrived. It is redacted, escaped and at most 1 KiB. If a later attempt has no
-/// words, the words of the last 5xx are kept. The context has `status`, if the registry answered, and `registry_code`,
+/// page, or the part of a cut body that arrived. It is redacted, escaped and at most 1 KiB. If the last attempt got no
+/// answer, the text of the last 5xx is added. The context has `status`, if the registry answered, and `registry_code`,
 /// the first code.
 ///
 /// # TLS
-/// The platform's roots are trusted, and those of [`OciOptions::ca_pem`], [`OciOptions::ca_file`] and of the directories
-/// that docker and podman use ([`OciOptions::certs_dir`]), which may hold a client certificate as well. A server
-/// certificate that was given itself is accepted for its names and its time.
+/// The platform's roots are trusted, and those of [`OciOptions::ca_pem`], [`OciOptions::ca_file`] and of the
+/// directories that docker and podman use ([`OciOptions::certs_dir`]), which may contain a client certificate as well.
+/// A server's own certificate may be given in place of a root: it is accepted for its names while it is valid.
 ///
 /// # Proxies
-/// `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` count, or the system's settings without them; loopback hosts
-/// are always reached directly. The proxy resolves the names of hosts. An error names the proxy if that is what failed.
+/// `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` name the proxies; if none is set, the system's settings do.
+/// Loopback hosts are always reached directly. The proxy resolves the names of hosts. If the proxy failed, the error
+/// names it.
 ///
 /// # Credentials
-/// Credentials are looked up by the registry's host when the registry answers 401, or 403 or 404 to an anonymous request,
-/// never before. They are sent to that origin and to its token server, never along a redirect or a link to another host.
-/// No error and no `Debug` output shows them.
+/// Credentials are looked up by the registry's host when the registry answers 401, or 403 or 404 to an anonymous
+/// request, never before. They are sent to that origin and to its token server, never along a redirect or a link to
+/// another host. No error and no `Debug` output shows them.
 ///
-/// A registry may hide what is private: it answers 403 or 404 instead of 401. If there are credentials for it, `/v2/` is
-/// asked for the challenge, once for each host, and the request is sent again with the login; if that fails, a 404 proves no
-/// absence.
+/// A registry may hide its private repositories: it answers 403 or 404 instead of 401. If there are credentials for it,
+/// a request to `/v2/`, once for each host, gets the challenge, and the first request is sent again with the login. If
+/// there is no login, a 404 proves no absence.
 ///
 /// # Token servers
-/// A registry's answer names its token server, so the server is checked first. It must be on the registry's own site: the
-/// same host, or the same registrable domain by the public suffix list, such as auth.docker.io for registry-1.docker.io.
-/// Its address must not be further inside the network than the registry's, and never link-local or that of a metadata
-/// service. Other servers are used only if [`OciOptions::token_server`] names them. Every token server must use https,
-/// unless it is on the registry's own host and the connection to the registry itself is plain HTTP. Its redirects are not
-/// followed. A name that changes its address between the check and the request is not detected.
+/// A registry's answer names its token server, so the server is checked first. It must be on the registry's own site:
+/// the same host, or the same registrable domain by the public suffix list, such as auth.docker.io for
+/// registry-1.docker.io. Its address must not be further inside the network than the registry's, and never link-local
+/// or that of a metadata service. Other servers are used only if [`OciOptions::token_server`] names them. Every token
+/// server must use https, unless it is on the registry's own host and the connection to the registry itself is plain
+/// HTTP. Its redirects are not followed. A name that changes its address between the check and the request is not
+/// detected.
 ///
-/// Tokens and challenges are kept for each registry and each repository; those that were used last are kept.
+/// Tokens and challenges are remembered for each registry and each repository. Above a limit, those that were not used
+/// for the longest time are dropped.
 #[derive(Clone, Debug)]
 pub struct OciRegistry(Arc<Http>);
 
@@ -116,7 +119,7 @@ impl OciRegistry {
         Ok(OciRegistry(Arc::new(Http::new(options)?)))
     }
 
-    /// The same client, whose tokens are for a push from the first request on.
+    /// The same client. From the first request on, its tokens allow a push.
     pub(crate) fn moving(&self) -> OciRegistry {
         OciRegistry(Arc::new(self.0.moving()))
     }

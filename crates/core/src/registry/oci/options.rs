@@ -14,7 +14,7 @@ pub struct OciOptions {
     pub(super) credentials: BTreeMap<String, Credentials>,
     /// The environment variables that have the user and the password of a registry.
     pub(super) login_variables: BTreeMap<String, (String, String)>,
-    /// The registry of the login in the environment, if `TAGWARDEN_REGISTRY` does not say.
+    /// The registry of the login in the environment, if `TAGWARDEN_REGISTRY` does not name one.
     pub(super) login_registry: Option<String>,
     pub(super) lookup: CredentialSource,
     pub(super) docker_config: Option<PathBuf>,
@@ -25,7 +25,7 @@ pub struct OciOptions {
     pub(super) client_files_on: BTreeMap<String, (PathBuf, PathBuf)>,
     pub(super) certs_dir: Option<PathBuf>,
     pub(super) schemes: BTreeMap<String, Scheme>,
-    /// Each with the registry that it is for; none for every one.
+    /// The token servers, each with its registry; none for every registry.
     pub(super) token_servers: Vec<(Option<String>, String)>,
     pub(super) access: TokenScope,
     pub(super) connect_timeout: Duration,
@@ -50,8 +50,8 @@ pub enum Scheme {
 pub enum TokenScope {
     /// `pull`: enough to read.
     Pull,
-    /// `pull,push`: all that a move needs, in one token. If it is refused, the reads of the move request `pull` alone. Some
-    /// registries make a repository that does not exist yet when `push` is requested.
+    /// `pull,push`: all that a move needs, in one token. If it is refused, the reads of the move request `pull` alone.
+    /// Some registries create an absent repository when `push` is requested.
     PullPush,
 }
 
@@ -171,9 +171,9 @@ impl OciOptions {
     }
 
     /// Sets the directory that has, in `<host[:port]>/`, the certificates of each registry: roots in `*.crt`, a client
-    /// certificate in `*.cert`, its key in the `*.key` of the same name. By default the first one that has the registry
-    /// of `~/.config/containers/certs.d`, `~/.config/docker/certs.d`, `/etc/containers/certs.d` and
-    /// `/etc/docker/certs.d`.
+    /// certificate in `*.cert`, its key in the `*.key` of the same name. By default the first of these that has a
+    /// directory for the registry: `~/.config/containers/certs.d`, `~/.config/docker/certs.d`,
+    /// `/etc/containers/certs.d` and `/etc/docker/certs.d`.
     pub fn certs_dir(mut self, directory: impl Into<PathBuf>) -> Self {
         self.certs_dir = Some(directory.into());
         self
@@ -192,8 +192,8 @@ impl OciOptions {
     }
 
     /// Allows registries to name a token server on this host, `host[:port]`, wherever it is; without a port, on any
-    /// port. By default a token server must be on the registry's own site (see [`OciRegistry`](super::OciRegistry), *Token
-    /// servers*).
+    /// port. By default a token server must be on the registry's own site (see [`OciRegistry`](super::OciRegistry),
+    /// *Token servers*).
     pub fn token_server(mut self, host: impl Into<String>) -> Self {
         self.token_servers.push((None, host.into()));
         self
@@ -206,8 +206,8 @@ impl OciOptions {
         options
     }
 
-    /// Sets the access that tokens are requested for where nothing is moved. [`TokenScope::Pull`] by default. Moves and
-    /// pushes request [`TokenScope::PullPush`] in any case.
+    /// Sets the access that tokens are requested for outside of moves and pushes. [`TokenScope::Pull`] by default.
+    /// Moves and pushes always request [`TokenScope::PullPush`].
     pub fn access(mut self, access: TokenScope) -> Self {
         self.access = access;
         self
@@ -240,16 +240,17 @@ impl OciOptions {
     }
 
     /// Sets the time for which a failed request is tried again: after a 5xx, 408, 429, a lost connection or a cut body,
-    /// with a pause that grows to 2 s, or as long as `Retry-After` says. By default the call's own time: that of a read
-    /// ([`total_timeout`](OciOptions::total_timeout)) or of an upload ([`upload_timeout`](OciOptions::upload_timeout)),
-    /// which a longer time here extends, and that of a put, which nothing extends. Zero means no second attempt.
+    /// with a pause that grows to 2 s, or as long as `Retry-After` says. By default the call's own time:
+    /// [`total_timeout`](OciOptions::total_timeout) for a read, [`upload_timeout`](OciOptions::upload_timeout) for an
+    /// upload, its own timeout for a put. A longer time here extends a read and an upload, never a put. Zero means no
+    /// second attempt.
     pub fn retry_for(mut self, time: Duration) -> Self {
         self.retry_for = Some(time);
         self
     }
 
-    /// As [`retry_for`](OciOptions::retry_for), for one registry, `host[:port]`. It counts unless `retry_for` gave a time
-    /// for every registry.
+    /// As [`retry_for`](OciOptions::retry_for), for one registry, `host[:port]`. A time for every registry, given by
+    /// `retry_for`, comes first.
     pub fn retry_for_on(mut self, registry: impl Into<String>, time: Duration) -> Self {
         self.retry_for_on.insert(registry.into(), time);
         self

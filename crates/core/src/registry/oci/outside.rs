@@ -19,9 +19,9 @@ enum Zone {
     Never,
 }
 
-/// The URL of a token server. A relative one is relative to the registry. The error is the reason why it must never be
-/// asked: it is no plain http or https URL, or it is on plain HTTP. Plain HTTP is allowed only on the registry's own host,
-/// or from loopback to loopback, and only if the connection to the registry itself is plain HTTP.
+/// The URL of a token server. A relative URL is relative to the registry. The error is the reason why the server must
+/// never be asked: the URL is not http or https, has a user, or is http. Plain HTTP is allowed only on the registry's
+/// own host, or from loopback to loopback, and only if the connection to the registry itself is plain HTTP.
 pub(super) fn realm(registry: &Url, realm: &str) -> Result<Url, String> {
     if realm.contains(|char: char| char.is_whitespace() || char.is_control()) {
         return Err("it is not a URL: it has white space".to_owned());
@@ -29,7 +29,7 @@ pub(super) fn realm(registry: &Url, realm: &str) -> Result<Url, String> {
     let root = registry.join("/").map_err(|e| e.to_string())?;
     let url = root.join(realm).map_err(|e| format!("it is not a URL: {e}"))?;
     if !matches!(url.scheme(), "http" | "https") || !url.username().is_empty() || url.password().is_some() {
-        return Err("it is not a plain http or https URL".to_owned());
+        return Err("it is not an http or https URL without a user".to_owned());
     }
     let both_loopback = literal(&url) == Some(Zone::Loopback) && literal(registry) == Some(Zone::Loopback);
     let near = url.host_str() == registry.host_str() || both_loopback;
@@ -39,10 +39,10 @@ pub(super) fn realm(registry: &Url, realm: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-/// Checks that a token server is on the registry's own site: the same host, or the same registrable domain by the public
-/// suffix list (`auth.docker.io` for `registry-1.docker.io`).
+/// Checks that a token server is on the registry's own site: the same host, or the same registrable domain by the
+/// public suffix list (`auth.docker.io` for `registry-1.docker.io`).
 ///
-/// Security does not depend on it alone, because a registry that wants the password could ask for Basic.
+/// This check does not protect the password from the registry itself, which could ask for it with Basic.
 pub(super) fn same_site(registry: &Url, token_server: &Url) -> Result<(), String> {
     let same_host = token_server.host_str() == registry.host_str();
     match same_host || site(registry).is_some_and(|own| site(token_server) == Some(own)) {
@@ -56,15 +56,15 @@ pub(super) fn redirect(from: &Url, to: &Url) -> Result<(), String> {
     match (from.scheme(), to.scheme()) {
         ("https", "http") => Err("it leads from https to http".to_owned()),
         (_, "http" | "https") if to.username().is_empty() && to.password().is_none() => Ok(()),
-        _ => Err("it does not lead to a plain http or https URL".to_owned()),
+        _ => Err("it does not lead to an http or https URL without a user".to_owned()),
     }
 }
 
 /// Checks that the addresses of `target` are not further inside a network than the registry's own. Link-local and
 /// metadata addresses are never allowed, private ones only from a private registry, loopback only from loopback.
 ///
-/// Behind a proxy no name is looked up here, because the proxy resolves it. A name that cannot be resolved is allowed:
-/// then the connection fails.
+/// Behind a proxy no name is resolved here, because the proxy does that. A name that cannot be resolved is allowed: the
+/// connection to it fails later.
 pub(super) async fn addresses(registry: &Url, target: &Url) -> Result<(), String> {
     if registry.host_str() == target.host_str() {
         return Ok(());
@@ -76,7 +76,7 @@ pub(super) async fn addresses(registry: &Url, target: &Url) -> Result<(), String
     }
 }
 
-/// The zone of `target`, if it may be asked at all: also by name, a link-local or metadata address is never allowed.
+/// The zone of `target`. An error for a link-local or metadata address, also if the host is a name.
 async fn reachable(target: &Url) -> Result<Zone, String> {
     match zone(target).await {
         Zone::Never => Err("its address is link-local, or of a metadata service".to_owned()),
@@ -140,8 +140,8 @@ fn zone_of_v4(ip: Ipv4Addr) -> Zone {
     }
 }
 
-/// The registrable domain of a host: one label more than its public suffix. The last label counts as the suffix of a name
-/// that the list does not have, such as `auth.corp.internal`.
+/// The registrable domain of a host: one label more than its public suffix. The last label counts as the suffix of a
+/// name that the list does not have, such as `auth.corp.internal`.
 fn site(url: &Url) -> Option<&[u8]> {
     let host = url.host_str()?.trim_end_matches('.');
     match literal(url) {
@@ -200,7 +200,7 @@ mod tests {
     fn other_token_servers_are_refused_with_the_reason() {
         let site = "it is on another site than the registry";
         let plain = "it is on plain HTTP, on which the network could read the credentials";
-        let not_plain = "it is not a plain http or https URL";
+        let not_plain = "it is not an http or https URL without a user";
         for (registry, token_server, why) in [
             ("https://reg.example.com/", "http://reg.example.com/token", plain),
             ("http://reg.example.com/", "http://auth.example.com/token", plain),
@@ -246,7 +246,8 @@ mod tests {
     fn redirects_never_leave_tls() {
         let error = |to: &str| redirect(&url("https://reg.io/"), &url(to)).err();
         assert_eq!(error("http://reg.io/").unwrap(), "it leads from https to http");
-        assert_eq!(error("https://user:pw@cdn.io/").unwrap(), "it does not lead to a plain http or https URL");
+        let why = "it does not lead to an http or https URL without a user";
+        assert_eq!(error("https://user:pw@cdn.io/").unwrap(), why);
         assert_eq!(error("https://cdn.io/"), None);
         assert!(redirect(&url("http://127.0.0.1/"), &url("http://127.0.0.1:81/")).is_ok());
     }

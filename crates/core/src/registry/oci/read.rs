@@ -30,7 +30,7 @@ const ABSENT: [&str; 4] = ["MANIFEST_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND", "TAG
 /// The codes that prove, with a 404 on a GET, that a blob is absent.
 const ABSENT_BLOB: [&str; 3] = ["BLOB_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND"];
 
-/// One look for a manifest.
+/// One read of a manifest.
 struct Look<'a> {
     endpoint: Endpoint<'a>,
     reference: &'a Reference,
@@ -94,7 +94,7 @@ impl<'a> Look<'a> {
             (Ok(None), _) => return Ok(()),
             (Ok(Some(tags)), Target::Tag(tag)) if !tags.contains(tag) => return Ok(()),
             (Ok(Some(_)), Target::Tag(tag)) => format!("its list of tags has {tag}, so it is not known to be absent"),
-            (Ok(Some(_)), Target::Digest(_)) => "without a code that does not prove a digest absent".to_owned(),
+            (Ok(Some(_)), Target::Digest(_)) => "without a code it does not prove that a digest is absent".to_owned(),
             (Err(error), _) => format!("its list of tags, which could prove the absence, cannot be read: {error}"),
         };
         let error = answer.unusable(&self.endpoint.http.secrets());
@@ -110,7 +110,7 @@ fn manifest_of(answer: Answer, target: &Target) -> Result<Manifest> {
         && !claimed.verify(&answer.body)
     {
         let found = claimed.algorithm().digest(&answer.body);
-        let message = format!("the registry says {claimed} and sends bytes of {found}");
+        let message = format!("the registry names {claimed} and sends bytes of {found}");
         return Err(Error::new(ErrorKind::RegistryDigestMismatch, message));
     }
     let requested = match target {
@@ -123,7 +123,7 @@ fn manifest_of(answer: Answer, target: &Target) -> Result<Manifest> {
     }
 }
 
-/// The Content-Type exactly as sent; if there is none, the manifest's own `mediaType`. It is that of JSON of any type
+/// The Content-Type exactly as sent; if there is none, the manifest's own `mediaType`. Every JSON type is accepted
 /// except Docker's schema 1, whose digest is not that of its bytes. An HTML page is no manifest.
 fn media_type(answer: &Answer) -> Result<String> {
     let found = match answer.headers.get(CONTENT_TYPE) {

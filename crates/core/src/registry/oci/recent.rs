@@ -1,8 +1,8 @@
-//! `Recent`: a bounded map of what was used last.
+//! `Recent`: a bounded map that keeps the values that were used last.
 
 use std::collections::HashMap;
 
-/// Values by name. If there are more than `most`, the one that was not used for the longest time is dropped.
+/// Values by name. If there are more than `most`, the value that was not used for the longest time is dropped.
 #[derive(Debug)]
 pub(super) struct Recent<V> {
     most: usize,
@@ -17,7 +17,7 @@ impl<V: Clone + Default> Recent<V> {
         Recent { most, uses: 0, values: HashMap::new() }
     }
 
-    /// The value of this name; the default, which is kept, if there is none.
+    /// The value of this name. If there is none, the default is added.
     pub(super) fn get(&mut self, name: &str) -> V {
         self.uses += 1;
         if let Some((used, value)) = self.values.get_mut(name) {

@@ -37,7 +37,7 @@ pub(super) async fn listed(endpoint: &Endpoint<'_>, time: Option<CallTime>) -> R
     let mut tags = BTreeSet::new();
     loop {
         if !seen.insert(url.clone()) || seen.len() > MAX_PAGES {
-            return Err(unusable(format!("page {} was listed before, or there is no end", seen.len())));
+            return Err(unusable(format!("page {} was listed before, or there are too many", seen.len())));
         }
         let mut answer = page(endpoint, &url, time).await?;
         if seen.len() == 1 && answer.status == StatusCode::BAD_REQUEST {
@@ -73,7 +73,7 @@ fn tags_of(answer: &Answer) -> Result<Vec<Tag>> {
     }
     let list: List =
         serde_json::from_slice(&answer.body).map_err(|e| unusable(format!("it is not JSON of a list: {e}")))?;
-    let parse = |tag: String| tag.parse().map_err(|e| unusable(format!("it names what is no tag: {e}")));
+    let parse = |tag: String| tag.parse().map_err(|e| unusable(format!("it has an invalid tag: {e}")));
     list.tags.unwrap_or_default().into_iter().map(parse).collect()
 }
 

@@ -25,8 +25,8 @@ const MAX_ANSWER: usize = 256 * 1024;
 const DEFAULT_LIFE: Duration = Duration::from_secs(60);
 
 impl Login<'_> {
-    /// A new token. In a move, all access that it needs is requested at once; if that is refused and the request is a
-    /// read, only `pull`.
+    /// A new token. In a move, all access that the move needs is requested at once. If that is refused and the request
+    /// is a read, a token for `pull` alone is requested.
     pub(super) async fn token(&self, asked: &Bearer) -> Result<Pass> {
         let (credentials, _) = self.credentials().await?;
         if let Credentials::RegistryToken(token) = &credentials {
@@ -46,8 +46,9 @@ impl Login<'_> {
 
     /// Asks the token server until there is a token, the server refuses, or there are no more retries or no more time.
     ///
-    /// REGISTRY_DENIED if the server refuses the credentials or must not be asked, REGISTRY_BUSY if it requests a longer
-    /// wait than is allowed, CONFIG_INVALID if the user cannot be sent, REGISTRY_UNAVAILABLE for everything else.
+    /// REGISTRY_DENIED if the server refuses the credentials or must not be asked, REGISTRY_BUSY if it requests a
+    /// longer wait than is allowed, CONFIG_INVALID if the user cannot be sent, REGISTRY_UNAVAILABLE for everything
+    /// else.
     async fn ask(&self, asked: &Bearer, credentials: &Credentials, access: TokenScope) -> Result<Pass> {
         let (http, realm) = (self.endpoint.http, self.realm(&asked.realm).await?);
         let scope = asked.scope_of(self.endpoint.repository.path(), access);
@@ -76,7 +77,7 @@ impl Login<'_> {
                     };
                     let (status, words) = (answer.status.as_u16(), answer.words(&secrets));
                     let words = match answer.status.is_redirection() {
-                        true => "; it would get the credentials, so it is not followed".to_owned(),
+                        true => "; the redirect is not followed: its target would get the credentials".to_owned(),
                         false => words,
                     };
                     let error = failed(kind, &format!("it answered {status}{words}")).with_context("status", status);
@@ -162,7 +163,7 @@ fn token_of(body: &[u8]) -> Result<(Secret, Duration)> {
     let grant: Grant = serde_json::from_slice(body).map_err(|_| unusable("is not JSON of a token"))?;
     let token = grant.token.filter(|token| !token.is_empty()).or(grant.access_token).unwrap_or_default();
     if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(unusable("holds no token that a header can carry"));
+        return Err(unusable("has no token that can be sent in a header"));
     }
     let life = grant.expires_in.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     Ok((token.into(), life.unwrap_or(DEFAULT_LIFE)))

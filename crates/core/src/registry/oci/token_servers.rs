@@ -21,8 +21,8 @@ struct Server {
 }
 
 impl TokenServers {
-    /// The token servers `HOST[:PORT]` that were named: those without a registry are for every one. CONFIG_INVALID if one
-    /// is no host.
+    /// The token servers `HOST[:PORT]` that the caller named. One without a registry is for every registry.
+    /// CONFIG_INVALID if one is not a host.
     pub(super) fn new(named: &[(Option<String>, String)]) -> Result<TokenServers> {
         let mut servers = TokenServers::default();
         for (registry, text) in named {
@@ -46,7 +46,7 @@ impl Server {
     /// Reads `HOST[:PORT]`, or the URL of a token server, whose path does not count.
     fn parse(text: &str) -> Result<Server> {
         let invalid = || {
-            let message = format!("token server {text:?}: it is named as HOST or HOST:PORT, such as auth.example.com");
+            let message = format!("token server {text:?}: expected HOST or HOST:PORT, such as auth.example.com");
             Error::new(ErrorKind::ConfigInvalid, message)
         };
         let authority = match text.split_once("://") {
@@ -60,7 +60,7 @@ impl Server {
         {
             return Err(invalid());
         }
-        // A URL does not have the default port of its scheme, so the other scheme shows it.
+        // `Url` drops the default port of its scheme, but the port is still in the URL of the other scheme.
         let [https, http] = ["https", "http"].map(|scheme| Url::parse(&format!("{scheme}://{authority}/")));
         let (Ok(https), Ok(http)) = (https, http) else { return Err(invalid()) };
         let host = https.host_str().ok_or_else(invalid)?.to_owned();

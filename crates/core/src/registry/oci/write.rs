@@ -33,7 +33,7 @@ pub(super) async fn put(http: &Http, reference: &Reference, manifest: &Manifest,
     }
     let time = time.seconds();
     match attempts.arriving.take() {
-        // The status decides without the rest of the body.
+        // The status decides, even if the body is incomplete.
         Some(arriving) => {
             let late = Unread::Cut(format!("no whole answer within {time} s"));
             verdict(http, &Answer { cut: Some(late), ..arriving }, manifest)
@@ -46,7 +46,7 @@ pub(super) async fn put(http: &Http, reference: &Reference, manifest: &Manifest,
     }
 }
 
-/// The end of the put. An error means that it was refused.
+/// The result of the put. An error means that the put was refused.
 async fn put_until(http: &Http, reference: &Reference, manifest: &Manifest, attempts: &mut Attempts) -> Result<Put> {
     let endpoint = Endpoint::of(http, reference.repository())?;
     let mut url = endpoint.url(&format!("manifests/{}", reference.target()))?;
@@ -96,7 +96,8 @@ fn verdict(http: &Http, answer: &Answer, manifest: &Manifest) -> Put {
         // Too many redirects, all of them before the put was carried out. 303 would mean that the server has acted, so
         // it is not listed here.
         301 | 302 | 307 | 308 => Put::Refused(error(ErrorKind::RegistryRefused)),
-        // A proxy sends these if it stopped waiting or would not risk a replay, but it may have passed the request on.
+        // A proxy sends these after a timeout or to avoid a replay. It may have sent the request to the registry
+        // before.
         408 | 425 => Put::Unknown(error(ErrorKind::RegistryAmbiguous)),
         401 | 403 => Put::Refused(error(ErrorKind::RegistryDenied)),
         405 => Put::Refused(error(ErrorKind::RegistryUnsupported)),
@@ -117,7 +118,7 @@ fn echo(answer: &Answer, manifest: &Manifest) -> Result<()> {
             let message = format!("the registry took {sent} and answered {digest}");
             Err(Error::new(ErrorKind::RegistryDigestMismatch, message))
         }
-        Err(_) => Err(ambiguous(format!("the registry took {sent} and answered with what is no digest"))),
+        Err(_) => Err(ambiguous(format!("the registry took {sent} and answered with an invalid digest"))),
     }
 }
 
@@ -174,7 +175,7 @@ async fn upload_once(login: &mut Login<'_>, bytes: Bytes, digest: &Digest) -> Re
     Ok(send(login, Method::PUT, &target, bytes, StatusCode::CREATED).await?.map(|_| ()))
 }
 
-/// The answer to a request of an upload, if it has the wanted status. It is redirected within the registry alone.
+/// The answer to a request of an upload, if it has the wanted status. A redirect is followed within the registry alone.
 async fn send(
     login: &mut Login<'_>,
     method: Method,

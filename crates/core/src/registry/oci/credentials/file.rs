@@ -38,17 +38,17 @@ struct Entry {
     registrytoken: Option<String>,
 }
 
-/// The content of a file for a repository.
+/// The login that a file has for a repository.
 pub(super) enum Stored {
     Login(Credentials),
     Nothing,
-    /// A helper keeps the login, and it is not installed.
+    /// A helper keeps the login, and that helper is not installed.
     NoHelper(Helper),
 }
 
 impl LoginFile {
-    /// The content of a file. CONFIG_INVALID, with line and column, if it is broken; no text of the file is shown. An
-    /// empty file has no logins, as for docker.
+    /// The logins in the text of a file. CONFIG_INVALID, with line and column, if the text is broken; the error shows
+    /// nothing of the text. An empty file has no logins, as for docker.
     pub(super) fn parse(text: &[u8]) -> Result<LoginFile> {
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
         if text.trim_ascii().is_empty() {
@@ -59,7 +59,7 @@ impl LoginFile {
         })
     }
 
-    /// True if it has a key for a part of the registry with this host.
+    /// True if the file has a key for a part of the registry with this host.
     pub(super) fn has_paths(&self, host: &str) -> bool {
         let keys = self.auths.iter().flatten().map(|(key, _)| key);
         let helpers = self.cred_helpers.iter().flatten().map(|(key, _)| key);
@@ -93,8 +93,8 @@ impl LoginFile {
         Ok(missing.map_or(Stored::Nothing, Stored::NoHelper))
     }
 
-    /// The name of the helper for a repository, with its key; without a key, the helper for every registry. An empty
-    /// name in `credHelpers` turns the helper for every registry off.
+    /// The helper for a repository: its key in `credHelpers`, and its name. The helper for every registry
+    /// (`credsStore`) has no key. An empty name in `credHelpers` means that no helper is asked.
     fn helper(&self, host: &str, path: &str) -> Option<(Option<&str>, &str)> {
         let own = ranked(self.cred_helpers.iter().flatten(), host, path).into_iter().next();
         let named = match own {
@@ -148,7 +148,7 @@ impl Entry {
 
 /// The user and the password of an `auth`.
 fn decode(auth: &str) -> Result<(String, String)> {
-    // A tool that encoded it by hand may have broken the line. Docker's decoder passes over that, too.
+    // Some tools break the base64 into lines. Docker's decoder accepts that, too.
     let auth: String = auth.chars().filter(|c| !c.is_ascii_whitespace()).collect();
     let text = BASE64.decode(auth).ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
     let decoded = text.split_once(':').ok_or_else(|| invalid("its \"auth\" is not base64 of user:password"));

@@ -15,7 +15,7 @@ use crate::error::Result;
 /// The longest time of one run. Some helpers ask a server, or wait for a person.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// The pause between two looks at a running helper.
+/// The pause between two checks if a helper still runs.
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// The longest time for the rest of the output after a helper has ended.
@@ -84,7 +84,7 @@ impl Helper {
         }
         // The parser's own error is not used, because it would quote the answer.
         let answer: Answer = serde_json::from_slice(&output.out)
-            .map_err(|_| invalid(format!("the answer of {self} is not understood; it is not shown")))?;
+            .map_err(|_| invalid(format!("the answer of {self} is not understood; the answer is not shown")))?;
         let secret = answer.secret.unwrap_or_default();
         Ok(match answer.username.unwrap_or_default() {
             _ if secret.is_empty() => Kept::Nothing,

@@ -18,8 +18,8 @@ pub(in super::super) fn same_host(one: &str, other: &str) -> bool {
     host(one) == host(other)
 }
 
-/// The names under which a credential helper may have the login of a registry: of Docker Hub each spelling, docker's
-/// own first.
+/// The names under which a credential helper may have the login of a registry. Docker Hub has several; docker's own
+/// spelling comes first.
 pub(super) fn names(registry: &str) -> Vec<String> {
     match host(registry) {
         hub if hub == HUB[0] => std::iter::once(HUB_KEY).chain(HUB).map(str::to_owned).collect(),
@@ -46,7 +46,7 @@ impl Key {
         let (host, path) = text.split_once('/').unwrap_or((text, ""));
         let host = host.strip_suffix(if plain { ":80" } else { ":443" }).unwrap_or(host);
         let host = if HUB.contains(&host) { HUB[0] } else { host };
-        // The paths of the registry's own interface are no repositories.
+        // These are paths of the registry's API, not repositories.
         let path = match path.trim_matches('/') {
             "v1" | "v2" => "",
             path => path,
@@ -64,8 +64,8 @@ impl Key {
         !self.path.is_empty()
     }
 
-    /// The place of this key among those for the repository `path` of the registry with this [`host`]: the longest path
-    /// first. None if it is for another one.
+    /// The rank of this key for the repository `path` of the registry with this [`host`]: lower for a longer path. None
+    /// if the key is for another repository or registry.
     pub(super) fn rank(&self, host: &str, path: &str) -> Option<usize> {
         let rest = path.strip_prefix(self.path.as_str())?;
         let covers = self.path.is_empty() || rest.is_empty() || rest.starts_with('/');

@@ -1,4 +1,4 @@
-//! `Known`: the look-ups of one registry that were made.
+//! `Known`: the results of earlier look-ups for one registry.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::login::Credentials;
 
-/// The end of a look-up.
+/// The result of a look-up.
 #[derive(Clone, Debug)]
 pub(in super::super) struct Found {
     pub(in super::super) credentials: Credentials,
@@ -31,10 +31,10 @@ impl Found {
     }
 }
 
-/// The most repositories of one registry whose look-ups are kept.
+/// The greatest number of repositories of one registry whose look-ups are kept.
 const MAX_PATHS: usize = 1_000;
 
-/// The look-ups of one registry that were made, each with its time.
+/// The results of earlier look-ups for one registry, each with its time.
 #[derive(Debug, Default)]
 pub(in super::super) struct Known {
     whole: Option<(Found, Instant)>,

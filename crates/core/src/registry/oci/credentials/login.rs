@@ -23,8 +23,8 @@ pub enum Credentials {
         /// The password.
         password: Secret,
     },
-    /// An identity token, which a token server exchanges for a registry token (OAuth 2 `refresh_token`). A registry that
-    /// asks for a user and a password gets it as the password of the user `<token>`.
+    /// An identity token, which a token server exchanges for a registry token (OAuth 2 `refresh_token`). A registry
+    /// that asks for a user and a password gets it as the password of the user `<token>`.
     IdentityToken(Secret),
     /// A registry token, which is sent unchanged.
     RegistryToken(Secret),
@@ -62,7 +62,7 @@ pub(in super::super) fn basic(user: &str, password: &Secret) -> Result<HeaderVal
 /// The `Authorization` header of a scheme (RFC 6750 for `Bearer`).
 pub(in super::super) fn authorization(scheme: &str, secret: &Secret) -> Result<HeaderValue> {
     let mut header = HeaderValue::from_str(&format!("{scheme} {}", secret.reveal()))
-        .map_err(|_| invalid("the token has characters that a header cannot carry"))?;
+        .map_err(|_| invalid("the token has characters that cannot be sent in a header"))?;
     header.set_sensitive(true);
     Ok(header)
 }

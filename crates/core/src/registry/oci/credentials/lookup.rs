@@ -41,7 +41,7 @@ pub(in super::super) struct Lookup {
     pub(in super::super) file: Option<PathBuf>,
 }
 
-/// The surroundings of a look-up.
+/// The parts of this machine that a look-up reads.
 pub(super) struct Machine {
     pub(super) variables: Variables,
     /// The directory that podman uses without a runtime directory.
@@ -97,8 +97,8 @@ impl Lookup {
                 Stored::NoHelper(helper) => {
                     missing.get_or_insert_with(|| {
                         invalid(format!(
-                            "the login of {} is kept by {helper}, which is not installed ({place} names it): install it, or \
-                             log in again without it",
+                            "{place} says that {helper} keeps the login of {}, and this program is not installed: \
+                             install it, or log in again without a helper",
                             self.registry
                         ))
                     });

@@ -164,7 +164,7 @@ fn variables_of_the_configuration_come_before_stored_logins() {
     assert_eq!(on(&[("REG_USER", "ci"), ("REG_PASSWORD", "p")]).unwrap(), Credentials::password("ci", "p"));
     assert_eq!(on(&[]).unwrap(), Credentials::password("ada", "secret"), "where they are not set, the next place");
     let error = on(&[("REG_PASSWORD", CANARY)]).unwrap_err().to_string();
-    assert_eq!(error, "the login of reg.io: REG_USER and REG_PASSWORD are set together or not at all");
+    assert_eq!(error, "the login of reg.io: REG_USER and REG_PASSWORD must be set together");
 }
 
 #[test]

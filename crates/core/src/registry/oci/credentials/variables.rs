@@ -57,7 +57,7 @@ impl Variables {
                 let both = format!("{TOKEN} is set together with {USERNAME} or {PASSWORD}: set one login only");
                 Err(invalid(both))
             }
-            _ => Err(invalid(format!("{LOGIN} are set together or not at all"))),
+            _ => Err(invalid(format!("{LOGIN} must be set together"))),
         }
     }
 
@@ -67,7 +67,7 @@ impl Variables {
         match (self.get(user), self.get(password)) {
             (Some(user), Some(password)) => Ok(Some(Credentials::password(user, password))),
             (None, None) => Ok(None),
-            _ => Err(invalid(format!("the login of {registry}: {user} and {password} are set together or not at all"))),
+            _ => Err(invalid(format!("the login of {registry}: {user} and {password} must be set together"))),
         }
     }
 }
@@ -75,7 +75,7 @@ impl Variables {
 /// The names of the variables of tagwarden, for a text about a login that is not set.
 pub(super) const NOT_SET: &str = "TAGWARDEN_USERNAME and TAGWARDEN_PASSWORD (not set)";
 
-/// CONFIG_INVALID about a login of which it is not known for which registry it is.
+/// CONFIG_INVALID: it is not known which registry the login of the environment is for.
 pub(super) fn for_which(names: &str, registries: &str) -> Error {
     let verb = if names == TOKEN { "is" } else { "are" };
     invalid(format!("{names} {verb} for one registry, and {registries}: set {REGISTRY} to its host"))

@@ -93,7 +93,7 @@ async fn a_digest_is_absent_with_a_code_or_with_its_whole_repository() {
     type Case = (fn() -> Reply, Option<&'static str>);
     let cases: [Case; 3] = [
         (|| refusal(404, "NAME_UNKNOWN"), None),
-        (|| list(r#"["1.0"]"#), Some("404; without a code that does not prove a digest absent")),
+        (|| list(r#"["1.0"]"#), Some("404; without a code it does not prove that a digest is absent")),
         (|| reply(404, &[], ""), Some("404; its list of tags, which could prove the absence, cannot be read: ")),
     ];
     for (list, want) in cases {

@@ -61,7 +61,7 @@ async fn an_upload_that_fails_says_why_and_does_not_take_the_process_along() {
     for (location, why) in [
         ("http://[", "the registry's answer to the upload could not be read"),
         ("http://127.0.0.1:1/", "onnection refused"),
-        ("ftp://127.0.0.1/x", "it does not lead to a plain http or https URL"),
+        ("ftp://127.0.0.1/x", "it does not lead to an http or https URL without a user"),
     ] {
         let script = Script::start(move |request, _| guarded(request, location)).await;
         let error = push(options(), &script).await.unwrap_err();

@@ -56,13 +56,13 @@ async fn a_page_size_that_is_not_liked_is_left_out() {
 #[tokio::test]
 async fn a_list_that_cannot_be_read_whole_is_an_error() {
     let cases: [(&str, &str, &str); 5] = [
-        ("</v2/acme/shop/tags/list?n=1000>; rel=next", r#"["a"]"#, "page 1 was listed before, or there is no end"),
+        ("</v2/acme/shop/tags/list?n=1000>; rel=next", r#"["a"]"#, "page 1 was listed before, or there are too many"),
         ("/v2/x; rel=next", r#"["a"]"#, "Link: no '<' before the target at byte 0"),
         ("<http://169.254.169.254/>; rel=next", r#"["a"]"#, "its address is link-local, or of a metadata service"),
         (
             "<a>; rel=prev",
             r#"["not a tag"]"#,
-            "it names what is no tag: tag: not a tag character (a-z, A-Z, 0-9, '_', '.', '-') at byte 3",
+            "it has an invalid tag: tag: not a tag character (a-z, A-Z, 0-9, '_', '.', '-') at byte 3",
         ),
         (
             "<a>; rel=prev",

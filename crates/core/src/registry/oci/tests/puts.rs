@@ -307,7 +307,7 @@ async fn redirect_that_leads_elsewhere_or_nowhere_is_refused_in_clear_words() {
     for (location, want) in [
         (elsewhere.as_str(), want.as_str()),
         ("https://user:pw@127.0.0.1:1/", "the registry answered 307, a redirect to https://127.0.0.1:1, which is not"),
-        ("http://", "the registry answered 307, a redirect without a place to go to"),
+        ("http://", "the registry answered 307, a redirect without a usable Location"),
         ("/v2/acme/shop/manifests/prod", "the registry answered 307"),
     ] {
         let to = location.to_owned();

@@ -104,7 +104,7 @@ async fn a_digest_that_does_not_fit_the_bytes_is_a_lie() {
     let error = fetch(&script).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::RegistryDigestMismatch);
     assert!(
-        error.to_string().ends_with(&format!("the registry says {other} and sends bytes of {}", digest())),
+        error.to_string().ends_with(&format!("the registry names {other} and sends bytes of {}", digest())),
         "{error}"
     );
 
@@ -227,9 +227,9 @@ async fn a_redirect_is_followed_without_credentials_and_proves_no_absence() {
 async fn redirects_that_lead_nowhere_good_are_refused() {
     for (location, why) in [
         ("/v2/acme/shop/manifests/prod", "more than 5 redirects"),
-        ("ftp://127.0.0.1/x", "it does not lead to a plain http or https URL"),
+        ("ftp://127.0.0.1/x", "it does not lead to an http or https URL without a user"),
         ("http://169.254.169.254/latest", "its address is link-local, or of a metadata service"),
-        ("http://", "a redirect without a place to go to"),
+        ("http://", "a redirect without a usable Location"),
     ] {
         let script = Script::start(move |_, _| reply(302, &[("location", location)], "")).await;
         let error = fetch(&script).await.unwrap_err();

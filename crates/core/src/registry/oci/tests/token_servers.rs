@@ -106,8 +106,8 @@ async fn token_server_that_must_not_be_asked_is_not_allowed_by_name_either() {
         ("http://169.254.169.254/token", "it is on plain HTTP, on which the network could read the credentials"),
         ("https://169.254.169.254/token", "its address is link-local, or of a metadata service"),
         ("https://metadata.google.internal/token", "its address is link-local, or of a metadata service"),
-        ("https://ci:pw@auth.example.com/token", "it is not a plain http or https URL"),
-        ("gopher://x", "it is not a plain http or https URL"),
+        ("https://ci:pw@auth.example.com/token", "it is not an http or https URL without a user"),
+        ("gopher://x", "it is not an http or https URL without a user"),
         ("https://[", "it is not a URL: invalid IPv6 address"),
     ] {
         let script = registry_with(realm.to_owned()).await;
@@ -131,7 +131,7 @@ async fn redirect_of_a_token_server_is_not_followed() {
         .await;
         let registry = registry(options().credentials(script.host(), credentials));
         let error = registry.resolve(&repository(&script), &prod()).await.unwrap_err();
-        let why = "it answered 307; it would get the credentials, so it is not followed";
+        let why = "it answered 307; the redirect is not followed: its target would get the credentials";
         assert!(error.to_string().ends_with(why), "{error}");
     }
     assert_eq!(elsewhere.requests().len(), 0);
