@@ -1,4 +1,4 @@
-//! Blocks: declares digests unfit for a channel and those after it in the pipeline, and ends that.
+//! Blocks: declares a digest unfit for a channel and for the channels after it in the pipeline, and ends a block.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -20,7 +20,7 @@ const PAGE: usize = 64;
 /// The result of a block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BlockResult {
-    /// It was recorded, at this position in the channel's log.
+    /// The block was recorded, at this position in the channel's log.
     Recorded(u64),
     /// The channel's log has this block of the digest already. The new one is not recorded, and one unblock ends both.
     Already(Box<ActiveBlock>),
@@ -41,8 +41,8 @@ impl Promoter {
     /// pipeline's first environment, so that the block counts in each of them.
     ///
     /// A tag names the digest that moves brought under that name, even if the tag is gone, or the registry does not
-    /// answer; without such a move, the one that it points at. VALUE_INVALID if these differ, because the tag was pushed
-    /// again: the message has the command for each digest.
+    /// answer; without such a move, the one that it points at. VALUE_INVALID if these digests differ, because the tag
+    /// was pushed again: the message has the command for each digest.
     ///
     /// CONFIG_INVALID without `only` and without a pipeline. REGISTRY_ABSENT if neither the registry nor a move has the
     /// tag. RELEASE_UNKNOWN if the record has no such release.
@@ -69,12 +69,13 @@ impl Promoter {
         Ok((channel.clone(), self.inner.one_of("unblock", channel, release, meant)?))
     }
 
-    /// Declares a digest unfit for the channel, and for every later environment of the pipeline. If the
-    /// channel's log blocks the digest already, nothing is recorded: a log has one block of a digest. A user, a password
-    /// or a token in its URL is not recorded.
+    /// Declares a digest unfit for the channel, and for every later environment of the pipeline. If the channel's log
+    /// blocks the digest already, nothing is recorded: a log has one block of a digest. A user, a password or a token
+    /// in the block's URL is not recorded.
     ///
-    /// VALUE_INVALID if its URL is no `http` or `https` URL. CHANNEL_ABSENT if the ledger has no log of the channel, it is not in the pipeline, and the registry has no such
-    /// tag: a misspelled name must not seem to be blocked. If the registry does not answer, the block is recorded.
+    /// VALUE_INVALID if the block's URL is no `http` or `https` URL. CHANNEL_ABSENT if the ledger has no log of the
+    /// channel, it is not in the pipeline, and the registry has no such tag: a misspelled name must not seem to be
+    /// blocked. If the registry does not answer, the block is recorded.
     pub async fn block(&self, channel: &Channel, mut block: Block) -> Result<BlockResult> {
         block.url = block.url.as_ref().map(public_page).transpose()?;
         let state = self.since(Instant::now()).state(channel).await?;
@@ -156,8 +157,8 @@ impl Inner {
         })
     }
 
-    /// Each digest that a release may mean, once: where its tag points, and the digest that the newest move of each
-    /// channel beside it brought under that name.
+    /// Each digest that a release may mean, once: the digest that its tag points at, and for each channel of the same
+    /// repository the digest that the newest move brought under that name.
     async fn meant(&self, channel: &Channel, release: &ReleaseExpression) -> Result<Vec<Meant>> {
         let home = Home::from(channel);
         let reference = match self.source(&home, release).await?.source {
@@ -185,7 +186,7 @@ impl Inner {
                 meant.push(Meant { digest, why: format!("{moved} was moved to it at seq {}", event.seq) });
             }
         }
-        // The record is enough, so that a release can be blocked while the registry does not answer.
+        // A digest from a log is enough, so that a release can be blocked while the registry does not answer.
         if meant.is_empty() {
             resolved?;
         }
@@ -227,8 +228,8 @@ impl Inner {
         Ok(states.iter().flat_map(|state| blocks_in(state, Some(digest))).collect())
     }
 
-    /// The newest digest that was live on the channel, is not this one, and is not blocked: one that no rollback left, if
-    /// there is one.
+    /// The newest digest that was live on the channel, is not `but`, and is not blocked. A digest that a rollback left
+    /// is taken only if there is no other.
     pub(super) async fn unblocked(&self, channel: &Channel, but: Option<Digest>) -> Result<Option<Digest>> {
         let states = self.with_earlier(channel).await?;
         let blocked: BTreeSet<_> = states.iter().flat_map(|state| &state.blocked).map(|block| block.digest).collect();

@@ -56,7 +56,7 @@ impl Run {
         let (op, target) = (change.op, &change.target);
         let here = passage(&mut *inner.refreshed(channel).await?, target).await?;
         if matches!(operation, Operation::Rollback(Some(_))) && here == LiveHistory::Never {
-            let message = format!("{target} was never live on {channel}: a rollback goes back to what was");
+            let message = format!("{target} was never live on {channel}: a rollback goes to a digest that was");
             return Err(Error::new(ErrorKind::RollbackNoTarget, message).with_context("channel", channel));
         }
         let parts = self.parts(op, manifest).await;
@@ -120,10 +120,10 @@ impl Run {
         let (channel, value) = (&self.effects.channel, or_nothing(read.value));
         if read.hidden {
             let words = self.effects.error.as_ref().map(ToString::to_string).unwrap_or_default();
-            let why = format!("the registry hides the tag, so it counts as live, and as pinned, by the log: {words}");
+            let why = format!("the registry hides the tag: the log's live digest counts, also as pinned: {words}");
             return Some(Finding::warn(TAG_READ, "TAG_HIDDEN", why));
         }
-        let why = format!("{channel} was moved a moment ago and answers {value}: it counts as live by the log");
+        let why = format!("{channel} was moved a moment ago and answers {value}: the log's live digest counts");
         lagging.then(|| Finding::warn(TAG_READ, "TAG_LAGGING", why))
     }
 
@@ -138,7 +138,7 @@ impl Run {
         if !self.effects.inner.has_unexplained_pin(&self.effects.channel, &digest).await? {
             return Ok(None);
         }
-        let why = format!("the tag points at {digest}, which a move put there that this ledger does not know");
+        let why = format!("the tag points at {digest}, put by a move that this ledger does not know");
         let refuses = change.op == Op::Repair && !self.overrides_the_ledger();
         let finding = if refuses { Finding::refuse } else { Finding::warn };
         Ok(Some(finding(LEDGER_COMPLETE, "LEDGER_BEHIND", why)))
@@ -197,7 +197,7 @@ impl Run {
         Ok(found)
     }
 
-    /// The missing and unknown parts of the target, as deep as this operation looks.
+    /// The missing and unknown parts of the target, as far as this operation looks for them.
     async fn parts(&self, op: Op, manifest: Option<&Manifest>) -> Parts {
         let (Some(manifest), Some(depth)) = (manifest, Depth::of(op)) else { return Parts::default() };
         let (registry, repository) = (&*self.effects.inner.registry, self.effects.channel.repository());
@@ -222,8 +222,8 @@ impl Run {
         Ok(Some(LeftBy { seq, cause, provenance, reason }))
     }
 
-    /// The logs of every earlier environment in the pipeline. LEDGER_MIGRATED if the move promotes and one of them goes on
-    /// in another ledger.
+    /// The logs of every earlier environment in the pipeline. LEDGER_MIGRATED if the move promotes and one of the logs
+    /// goes on in another ledger.
     async fn earlier(&self, promotes: bool, target: &Digest) -> Result<Earlier> {
         let (inner, channel) = (&self.effects.inner, &self.effects.channel);
         let stages = inner.pipeline.as_ref().map(|pipeline| pipeline.earlier(channel)).unwrap_or_default();
@@ -233,8 +233,8 @@ impl Run {
             let passage = passage(&mut journal, target).await?;
             let state = journal.state();
             if let (true, Some(migrated)) = (promotes, &state.migrated) {
-                // The upstream log was migrated, so its live digest and its blocks are not known here. A promotion needs
-                // them; a rollback does not.
+                // The upstream log was migrated, so its live digest and its blocks are not known here. A promotion
+                // needs them; a rollback does not.
                 return Err(migrated.error(&channel));
             }
             let log = UpstreamLog { environment, channel, size: state.size, root: state.root() };
@@ -253,7 +253,7 @@ impl Run {
 
 /// The earlier environments, as their logs say.
 struct Earlier {
-    /// The one just before.
+    /// The environment just before this one.
     before: Option<Upstream>,
     /// The logs that were read.
     logs: Vec<UpstreamLog>,

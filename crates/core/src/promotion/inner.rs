@@ -31,7 +31,7 @@ pub(super) struct Inner {
     pub(super) after_rollback: AfterRollback,
     pub(super) times: Times,
     pub(super) observer: Option<Arc<dyn ProgressObserver>>,
-    /// A log that was read then or later is new enough; none if each read is to be of the log as it is now.
+    /// A log that was read at this time or later is not read again; none to read it again each time.
     pub(super) since: Option<Instant>,
     pub(super) journals: Arc<std::sync::Mutex<HashMap<Channel, Arc<Mutex<ChannelLog>>>>>,
     /// The times at which this process first read the entries of each log.
@@ -45,7 +45,7 @@ pub trait ProgressObserver: fmt::Debug + Send + Sync {
 }
 
 impl Inner {
-    /// The same state for a run that may put: its reads log in for the put.
+    /// The same state for a run that may put: its reads request the access that the put needs.
     pub(super) fn for_moves(self: &Arc<Inner>) -> Arc<Inner> {
         match self.registry.for_moves() {
             Some(registry) => Arc::new(Inner { registry, ..Inner::clone(self) }),
@@ -58,7 +58,7 @@ impl Inner {
         Arc::new(Inner { since: Some(since), ..Inner::clone(self) })
     }
 
-    /// A log that was read then or later is new enough.
+    /// A log that was read at this time or later is not read again.
     pub(super) fn new_enough(&self) -> Instant {
         let now = Instant::now();
         let oldest = now.checked_sub(OLDEST_LOOK).unwrap_or(now);
@@ -90,8 +90,8 @@ impl Inner {
         ms(self.clock.monotonic())
     }
 
-    /// The log of a channel, read now up to `state`, for a caller that has no key and that no hold stops. Notes the time
-    /// at which this process first read its entries.
+    /// The log of a channel, read now up to `state`, for a caller that has no key and that no hold stops. Remembers the
+    /// time at which this process first read the log's entries.
     pub(super) fn log_read(&self, channel: &Channel, state: Arc<ChannelState>) -> LogRead {
         let now = self.now();
         let mut all = self.first_reads.lock().unwrap_or_else(PoisonError::into_inner);

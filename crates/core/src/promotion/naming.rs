@@ -9,12 +9,12 @@ use crate::value::{
     Channel, ChannelName, Digest, PastStep, ReleaseExpression, ReleaseLabel, ReleaseName, Repository, Tag,
 };
 
-/// The subject of an expression that names none itself.
+/// The repository and the channel for an expression that names none.
 #[derive(Clone, Debug)]
 pub(super) struct Home {
-    /// The repository of words and digests.
+    /// The repository for a word or a digest.
     pub(super) repository: Repository,
-    /// The channel of steps without a name.
+    /// The channel for a step without a name, such as `~1`.
     pub(super) channel: Option<Channel>,
 }
 
@@ -30,7 +30,7 @@ pub(super) struct NamedSource {
     pub(super) source: Source,
     /// The tag that was written beside the digest.
     pub(super) tag: Option<Tag>,
-    /// The past of a channel that the source was read from, and the move that it led to.
+    /// The channel and the step into its past that name the source, and the move that the step leads to.
     pub(super) past: Option<(Channel, PastStep, Box<MoveRecord>)>,
 }
 
@@ -65,11 +65,12 @@ impl Inner {
         stages.find(|stage| stage.environment.as_str() == word).map(|stage| &stage.channel)
     }
 
-    /// The channel before a step into the past: the environment of that name, else the tag beside `home`.
+    /// The channel that `name` means before a step into the past: that of the environment of this name, else the tag in
+    /// the repository of `home`.
     pub(super) fn channel_of(&self, home: &Home, name: Option<&ChannelName>) -> Result<Channel> {
         match name {
             None => home.channel.clone().ok_or_else(|| {
-                let message = "release: a step without a name, such as ~1, needs a channel that it is about";
+                let message = "release: a step without a name, such as ~1, needs a channel; name one, such as prod~1";
                 Error::new(ErrorKind::ValueInvalid, message)
             }),
             Some(ChannelName::Channel(channel)) => Ok(channel.clone()),
@@ -80,7 +81,7 @@ impl Inner {
         }
     }
 
-    /// The subject of the other expression, if this one has a name; none if it has none.
+    /// The repository and the channel that this expression gives to another one; none if it names neither.
     pub(super) fn home_of(&self, expression: &ReleaseExpression) -> Option<Home> {
         let channel = match expression {
             ReleaseExpression::Word(word) => self.stage(word.as_str())?,
@@ -106,15 +107,15 @@ impl Inner {
         Ok(if governed { Source::Channel(channel) } else { source })
     }
 
-    /// The committed move that made live what a step into the past of a channel names. An error of the kind `missing`
-    /// if the log has none.
+    /// The committed move that a step into the past of a channel names. An error of the kind `missing` if the log has
+    /// no such move.
     pub(super) async fn past(&self, channel: &Channel, step: PastStep, missing: ErrorKind) -> Result<MoveRecord> {
         let none = |why: String| Error::new(missing, why).with_context("channel", channel);
         let log = self.snapshot(channel).await?;
         match step {
             PastStep::Back(changes) => {
                 if let Some(migrated) = &log.state().migrated {
-                    // The live digest is in the other ledger, and the changes are counted from there.
+                    // Changes are counted back from the live digest, which is in the other ledger.
                     return Err(migrated.error(channel));
                 }
                 let found = changes_ago(&log, changes).await?;
@@ -157,7 +158,7 @@ impl Inner {
     }
 }
 
-/// The tag that a word is. Its error is the one of a reference if the word was meant as one.
+/// The word as a tag. If the word has a slash, the error is that of a reference.
 fn tag_of(word: &ReleaseLabel) -> Result<Tag> {
     if word.as_str().contains('/') {
         word.as_str().parse::<ReleaseName>()?;
@@ -165,7 +166,7 @@ fn tag_of(word: &ReleaseLabel) -> Result<Tag> {
     word.as_str().parse()
 }
 
-/// The committed move that made live what was live this number of changes ago.
+/// The committed move of the digest that was live this number of changes ago.
 async fn changes_ago(log: &Snapshot, changes: u64) -> Result<Option<MoveRecord>> {
     let mut left = changes;
     committed(log, None, PAGE, |event| {

@@ -20,8 +20,7 @@ impl MoveOptions {
     pub(super) fn given_place(&self, order: Option<Order>) -> Result<Option<ReleaseOrder>> {
         let Some(text) = &self.order else { return Ok(None) };
         let Some(order) = order else {
-            let message =
-                "order: no order of releases is configured; `[order]` of tagwarden.toml says the kind of value";
+            let message = "order: no order of releases is configured; set `by` in `[order]` of tagwarden.toml";
             return Err(Error::new(ErrorKind::ValueInvalid, message));
         };
         let series = if order.by() == OrderBy::BuildNumber { series(&self.provenance) } else { None };
@@ -31,9 +30,10 @@ impl MoveOptions {
 
 impl Run {
     /// The place of the target among the releases. A rollback, a repair and an adoption copy the value of `origin`, the
-    /// intent that made the target live here. For the others it is the first of these: the value that was given; that of
-    /// the source channel's log, also for a past release; the policy's kind of value, read from the source tag or the
-    /// annotations; that of this channel's log. If it is none of these, also what could not be read.
+    /// intent that made the target live here. For the others it is the first of these: the value that was given; that
+    /// of the source channel's log, also for a past release; the policy's kind of value, read from the source tag or
+    /// the annotations; that of this channel's log. If there is none of these, the second value says what could not be
+    /// read.
     pub(super) async fn place(
         &self,
         change: &Change,
@@ -61,7 +61,7 @@ impl Run {
         }
     }
 
-    /// The channel whose log the release is named by, its past included.
+    /// The channel that the release is named by: its live digest, or a step into its past.
     fn source_channel(&self) -> Option<&Channel> {
         let named = self.named.as_ref()?;
         match (&named.past, &named.source) {
@@ -79,8 +79,8 @@ impl Run {
         Ok(journal.made_live_by(digest, has_one).await?.and_then(|intent| intent.order))
     }
 
-    /// The tag by which the caller named the release. A tag that was written beside a digest is a mere claim, so it counts
-    /// only if the registry confirms it.
+    /// The tag by which the caller named the release. A tag that was written beside a digest is a mere claim, so it
+    /// counts only if the registry confirms it.
     fn source_tag(&self, digest: &Digest, tagged: Option<&Tagged>) -> Option<String> {
         match self.source()? {
             Source::Reference(reference) => match reference.target() {
@@ -106,8 +106,8 @@ impl Run {
     }
 }
 
-/// The value of this kind in the tag by which a release was named, or in its annotations; none if there is none. An error
-/// says which annotation could not be read.
+/// The value of this kind in the tag by which a release was named, or in its annotations; none if there is none. An
+/// error says which annotation could not be read.
 fn read_place(
     order: Order,
     target: Option<&Manifest>,

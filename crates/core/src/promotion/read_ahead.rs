@@ -93,7 +93,7 @@ impl Run {
         let replayed = log.replay.is_some();
         self.effects.ahead = Some((log, read));
         if replayed {
-            // A committed move has the key: its target may be gone from the registry since.
+            // A committed move has the key. Do not read its target, which may be gone from the registry.
             return Ok(None);
         }
         let (target, target_pin) = target?;

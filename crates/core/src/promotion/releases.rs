@@ -16,7 +16,8 @@ const PAGE: usize = 256;
 impl Run {
     /// The digest that a rollback's target names. ROLLBACK_NO_TARGET if the log has none.
     ///
-    /// A word is first a release that was promoted here, then a channel: in an incident the own log is enough.
+    /// A word names first a release that was promoted here, then a channel: in an incident, this channel's log is
+    /// enough.
     pub(super) async fn rollback_digest(&mut self, target: &ReleaseExpression) -> Result<Digest> {
         let (inner, channel) = (self.effects.inner.clone(), self.effects.channel.clone());
         let (release, elsewhere) = match target {
@@ -73,8 +74,8 @@ impl Run {
         Ok(Some(digest))
     }
 
-    /// The intent that made a digest live: the move that a past release was named by; else the one on the source channel;
-    /// without one, here. None if no move did.
+    /// The intent that made a digest live: that of the past release, if the request names one; else the newest on the
+    /// source channel; without a source channel, the newest on this channel. None if no move made the digest live.
     pub(super) async fn origin(&self, digest: Digest) -> Result<Option<Box<Intent>>> {
         if let Some(past) = self.past() {
             return Ok(Some(past.intent.clone()));

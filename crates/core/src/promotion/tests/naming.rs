@@ -82,7 +82,7 @@ async fn target_of_a_rollback_is_any_release_expression() {
     assert_eq!(error.kind(), ErrorKind::RollbackNoTarget);
     assert_eq!(
         error.message(),
-        format!("{} was never live on {}: a rollback goes back to what was", w.digests[3], w.prod)
+        format!("{} was never live on {}: a rollback goes to a digest that was", w.digests[3], w.prod)
     );
     let error = refused("~4").await;
     assert_eq!(
