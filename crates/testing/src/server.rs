@@ -54,7 +54,7 @@ use self::wire::{Loopback, Peer};
 /// let (repository, prod) = (server.repository("acme/shop"), "prod".parse().unwrap());
 /// server.memory().push_image(&repository, &prod, 1);
 /// server.memory().script([InjectedFault::After]);           // the next put is applied, and answered 500
-/// server.script([HttpFault::Status(503)]);          // but before that, a request meets a 503
+/// server.script([HttpFault::Status(503)]);          // the next request is answered 503, and has no other effect
 /// # Ok(())
 /// # }
 /// ```
@@ -85,8 +85,8 @@ impl RegistryServer {
         Ok(RegistryServer { shared, address, stop, serving })
     }
 
-    /// Serves on another free port of 127.0.0.1, too, until the server stops. A [`Bearer::realm`] with this address is a
-    /// token server elsewhere; a name for 127.0.0.1, such as `localhost`, makes it another host.
+    /// Serves on another free port of 127.0.0.1, too, until the server stops. With this address in [`Bearer::realm`],
+    /// the token server has another port than the registry; with `localhost` in place of 127.0.0.1, another host.
     pub async fn listen(&self) -> std::io::Result<SocketAddr> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
@@ -146,8 +146,8 @@ impl RegistryServer {
         self.shared.inner().tokens.give(vec![scope.to_owned()], Duration::from_secs(3600))
     }
 
-    /// Requires this login as the vendor's registry does that it imitates: for its own tokens, or with every request
-    /// ([`Vendor::gives_tokens`]). Without a vendor: with every request.
+    /// Requires this login. If a vendor's registry is imitated that gives tokens ([`Vendor::gives_tokens`]), the login
+    /// is for its token endpoint; else it is required with every request.
     pub fn demand(&self, login: Login) {
         let tokens = self.memory().vendor().is_some_and(Vendor::gives_tokens);
         self.access(if tokens { AuthMode::Bearer(Bearer::new(login)) } else { AuthMode::Basic(login) });

@@ -93,7 +93,7 @@ impl Port {
         let (kind, message) = match (self, what) {
             (Port::Look, _) => (ErrorKind::RegistryUnavailable, "the registry gave no answer"),
             (Port::Pin | Port::Put, What::Refused) => {
-                (ErrorKind::RegistryRefused, "the registry refused, as it was told to")
+                (ErrorKind::RegistryRefused, "the registry refused, as the test scripted")
             }
             (Port::Pin | Port::Put, _) => (ErrorKind::RegistryAmbiguous, "the answer was lost"),
             (Port::Read, _) | (Port::Append, What::Refused) => {
@@ -207,8 +207,8 @@ impl Gate {
         }
     }
 
-    /// Checks intent-before-put and pinned-first at the time of a put: an open intent names the target, and both digests are
-    /// pinned.
+    /// Checks intent-before-put and pinned-first at the time of a put: an open intent names the target, and both
+    /// digests are pinned.
     async fn check_put(&self, repository: &Repository, tag: &Tag, to: Digest) {
         let Some((registry, ledger)) = &self.truth else { return };
         let channel: Channel = format!("{repository}:{tag}").parse().unwrap();

@@ -13,7 +13,7 @@ use tagwarden::{Error, ErrorKind};
 /// let harbor = ErrorAnswer::new(412, "PROJECTPOLICYVIOLATION", "the image has 3 critical vulnerabilities");
 /// assert_eq!(harbor.to_string(), "412 PROJECTPOLICYVIOLATION: the image has 3 critical vulnerabilities");
 /// assert_eq!(ErrorAnswer::new(423, "", "read-only").to_string(), "423: read-only");
-/// assert_eq!(ErrorAnswer::of_code("DENIED").to_string(), "403 DENIED: as it was told to");
+/// assert_eq!(ErrorAnswer::of_code("DENIED").to_string(), "403 DENIED: scripted by the test");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ErrorAnswer {
@@ -45,7 +45,7 @@ impl ErrorAnswer {
             "TOOMANYREQUESTS" => 429,
             _ => 400,
         };
-        ErrorAnswer::new(status, code, "as it was told to")
+        ErrorAnswer::new(status, code, "scripted by the test")
     }
 
     /// The error of a put that the registry refused with this answer.
@@ -73,7 +73,7 @@ impl ErrorAnswer {
 }
 
 impl fmt::Display for ErrorAnswer {
-    /// `403 DENIED: as it was told to`; without a code `403: as it was told to`.
+    /// `403 DENIED: scripted by the test`; without a code `403: as it was told to`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let space = if self.code.is_empty() { "" } else { " " };
         write!(f, "{}{space}{}: {}", self.status, self.code, self.message)

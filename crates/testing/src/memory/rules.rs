@@ -7,7 +7,7 @@ use tagwarden::{Digest, Repository, Tag, Target};
 
 /// Rules.
 impl MemoryRegistry {
-    /// An empty registry that answers as this vendor's does: [`Vendor`] says in what. Its reads lag by [`Vendor::lag`].
+    /// An empty registry that imitates this vendor's, as far as [`Vendor`] says. Its reads lag by [`Vendor::lag`].
     ///
     /// ```
     /// use std::time::Duration;
@@ -41,11 +41,12 @@ impl MemoryRegistry {
     }
 
     /// Sets which tags are immutable, in every repository: those that fit a pattern of `matching` and none of
-    /// `excluding`. A `*` in a pattern stands for any characters. The default is none; a second call replaces the first.
+    /// `excluding`. A `*` in a pattern stands for any characters. The default is none; a second call replaces the
+    /// first.
     ///
-    /// A put to such a tag is refused once the tag exists, whatever it puts there, and so is a DELETE, except by ECR.
-    /// The answer is the vendor's, else 409 TAG_IMMUTABLE. [`overwrite`](Self::overwrite) and the other changes from
-    /// outside of the port are not refused.
+    /// Once such a tag exists, every put to it is refused, even of the same digest, and so is every DELETE, except by
+    /// ECR. The answer is the vendor's, else 409 TAG_IMMUTABLE. [`overwrite`](Self::overwrite) and the other changes
+    /// from outside of the port are not refused.
     pub fn immutable_tags<P: Into<String>>(
         &self,
         matching: impl IntoIterator<Item = P>,

@@ -7,12 +7,10 @@ use std::time::Duration;
 use super::ErrorAnswer;
 use tagwarden::{Error, ErrorKind, Repository, Tag, Target};
 
-/// A vendor's registry. [`MemoryRegistry::of_vendor`](super::MemoryRegistry::of_vendor) imitates how it differs from
-/// distribution: how it says that a thing is absent, its refusals, its answers to DELETE, its lag, its token server,
-/// and referrers. Everything else is answered as distribution does.
-///
-/// None was compared with the vendor's own registry. Each variant names its sources, and what is a guess. None of the
-/// five can limit a tag to one identity.
+/// A vendor's registry. [`MemoryRegistry::of_vendor`](super::MemoryRegistry::of_vendor) imitates its differences from
+/// distribution: the answers for an absent thing, the refusals, the answers to DELETE, the lag, the token server, and
+/// referrers. Everything else is answered as by distribution. No imitation was compared with the vendor's own registry.
+/// Each variant names its sources and its guesses. None of the five registries can limit a tag to one identity.
 ///
 /// ```
 /// use tagwarden_testing::Vendor;
@@ -44,23 +42,23 @@ pub enum Vendor {
     Ecr,
     /// Quay.
     ///
-    /// A tag that was deleted is 404 TAG_EXPIRED, an unknown repository 404 NAME_UNKNOWN, and DELETE works by tag and by
-    /// digest (the source of Quay, `endpoints/v2`). A put to an immutable tag is 409 TAG_IMMUTABLE. Tokens come from
+    /// A tag that was deleted is 404 TAG_EXPIRED, an unknown repository 404 NAME_UNKNOWN, and DELETE works by tag and
+    /// by digest (the source of Quay, `endpoints/v2`). A put to an immutable tag is 409 TAG_IMMUTABLE. Tokens come from
     /// `/v2/auth`.
     ///
     /// A guess: DELETE of an immutable tag is the same 409.
     Quay,
     /// Harbor.
     ///
-    /// An absent tag is 404 NOT_FOUND (goharbor/harbor#16515). A put to an immutable tag, and DELETE of what it holds,
-    /// is 412 PRECONDITION; DELETE by tag is 400 UNSUPPORTED (the source of Harbor, `src/server`). Tokens come from
-    /// `/service/token` for the service `harbor-registry`. [`hide`](super::MemoryRegistry::hide) imitates the policy
-    /// that blocks vulnerable images.
+    /// An absent tag is 404 NOT_FOUND (goharbor/harbor#16515). A put to an immutable tag, and DELETE of the digest that
+    /// it points at, is 412 PRECONDITION; DELETE by tag is 400 UNSUPPORTED (the source of Harbor, `src/server`). Tokens
+    /// come from `/service/token` for the service `harbor-registry`. [`hide`](super::MemoryRegistry::hide) imitates the
+    /// policy that blocks vulnerable images.
     Harbor,
     /// Azure Container Registry.
     ///
-    /// Reads of a tag lag. A locked tag is an immutable one: a put is 405 REGISTRY_DISALLOWED_OPERATION. DELETE works by
-    /// digest, and not by tag (fluxcd/pkg#328). Tokens come from `/oauth2/token`.
+    /// Reads of a tag lag. A locked tag is an immutable one: a put is 405 REGISTRY_DISALLOWED_OPERATION. DELETE works
+    /// by digest, and not by tag (fluxcd/pkg#328). Tokens come from `/oauth2/token`.
     ///
     /// A guess: DELETE by tag is 405 UNSUPPORTED.
     Acr,
@@ -123,7 +121,7 @@ impl Vendor {
         self != Vendor::Ghcr
     }
 
-    /// The answer to a push to a repository that does not exist; none if that creates it.
+    /// The answer to a push to a repository that does not exist; none if the push creates it.
     pub(crate) fn unknown_repository(self, repository: &Repository) -> Option<ErrorAnswer> {
         (self == Vendor::Ecr).then(|| self.absent_repository(repository))
     }

@@ -59,12 +59,12 @@ impl fmt::Debug for Login {
 pub struct Bearer {
     /// The login that is needed to get a token; none gives a token to every client.
     pub login: Option<Login>,
-    /// The lifetime of a token, and whether the client is told.
+    /// The lifetime of a token, and the `expires_in` that the client gets.
     pub lifetime: Lifetime,
     /// The answer to an expired token.
     pub expired: Expired,
-    /// The token endpoint that the challenge names, at whose path the server gives tokens, too; none for the server's own:
-    /// `http://<host>/token`, or the path of the vendor that is imitated.
+    /// The token endpoint that the challenge names. The server also gives tokens at the path of this URL. None for the
+    /// server's own endpoint: `http://<host>/token`, or the path of the imitated vendor.
     pub realm: Option<String>,
     /// The token endpoint of some repositories, by their path (`acme/shop`), in place of `realm`.
     pub realms: BTreeMap<String, String>,
@@ -142,7 +142,7 @@ impl Anonymous {
 pub(super) struct Tokens {
     given: BTreeMap<String, Token>,
     refresh: Vec<String>,
-    /// True if the passwords of a vendor whose passwords end have ended.
+    /// True if passwords have expired. Only some vendors' passwords do.
     passwords_ended: bool,
 }
 

@@ -22,7 +22,7 @@ impl Challenges {
         self.vendor.map_or("/token", Vendor::token_path)
     }
 
-    /// True if the passwords end, because they are tokens themselves.
+    /// True if the vendor's passwords expire, because they are tokens.
     pub(super) fn passwords_end(&self) -> bool {
         self.vendor.is_some_and(|vendor| !vendor.gives_tokens())
     }

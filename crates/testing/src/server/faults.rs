@@ -192,7 +192,7 @@ fn of_status(status: u16) -> Answer {
     };
     match status {
         200..=399 => Answer::new(status_code(status)),
-        _ => Answer::error(status_code(status), code, "as it was told to"),
+        _ => Answer::error(status_code(status), code, "scripted by the test"),
     }
 }
 

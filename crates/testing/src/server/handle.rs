@@ -1,4 +1,4 @@
-//! One request: logged, delayed, authorised, answered, and changed by its fault.
+//! Handles one request: logs, delays, authorises and answers it, and applies its fault.
 
 use std::collections::BTreeMap;
 use std::fmt;

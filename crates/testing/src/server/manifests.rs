@@ -35,7 +35,7 @@ pub(super) async fn answer(shared: &Shared, asked: &Asked, repository: &Reposito
     }
 }
 
-/// The answer to a request for what is absent: the vendor's, else distribution's.
+/// The answer to a request for an absent manifest: the vendor's, else distribution's.
 fn absent(shared: &Shared, repository: &Repository, target: &Target) -> Answer {
     let memory = &shared.memory;
     let was_deleted = matches!(target, Target::Tag(tag) if memory.was_deleted(repository, tag));

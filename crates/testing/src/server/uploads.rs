@@ -35,7 +35,7 @@ pub(super) fn begin(shared: &Shared, asked: &Asked, repository: &Repository) -> 
     answer
 }
 
-/// Mounts the blob of another repository. None if it is not there: the client then uploads it.
+/// Mounts the blob of another repository. None if that repository lacks the blob: the client then uploads it.
 fn mounted(shared: &Shared, repository: &Repository, digest: &str, from: &str) -> Option<Answer> {
     let digest: Digest = digest.parse().ok()?;
     let from: Repository = format!("{}/{from}", shared.host).parse().ok()?;

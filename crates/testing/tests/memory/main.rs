@@ -156,7 +156,7 @@ async fn fault_with_a_condition_applies_only_to_matching_calls() {
     let Put::Refused(error) = shop.put().await else { panic!("refused") };
     assert_eq!(
         error.to_string(),
-        format!("the registry answered 403 DENIED: as it was told to (put reg.io/shop:prod {})", shop.new.digest())
+        format!("the registry answered 403 DENIED: scripted by the test (put reg.io/shop:prod {})", shop.new.digest())
     );
     assert_eq!(said(&shop.put().await), "unknown");
     assert_eq!(said(&shop.put().await), "applied");
