@@ -1,4 +1,4 @@
-//! `Offline`: the registry of commands that ask no registry, so that they need no client.
+//! `Offline`: the registry of commands that send no request to a registry, so that they need no HTTP client.
 
 use std::time::Duration;
 

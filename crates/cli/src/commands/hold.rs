@@ -53,7 +53,7 @@ pub(super) async fn unhold(setup: &Setup, args: UnholdArgs) -> Result<Answer> {
     match (reach, args.id) {
         (Reach::One(channel), id) => ended(&promoter, &channel, id, &args.reason, &provenance).await,
         (Reach::Pipeline(_), Some(_)) => {
-            let message = "--pipeline: an id is of one channel; --mine ends yours on every one";
+            let message = "--pipeline: an id names a hold of one channel; --mine ends your holds on every channel";
             Err(Error::new(ErrorKind::ConfigInvalid, message))
         }
         (Reach::Pipeline(channels), None) => {
@@ -69,7 +69,7 @@ pub(super) async fn unhold(setup: &Setup, args: UnholdArgs) -> Result<Answer> {
     }
 }
 
-/// Ends one hold of a channel, or those of this person.
+/// Ends one hold of a channel, or every hold of this person on the channel.
 async fn ended(
     promoter: &Promoter,
     channel: &Channel,

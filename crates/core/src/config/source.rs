@@ -1,4 +1,4 @@
-//! Reads values of the file. Each error has the place of its value.
+//! Reads the values of a `tagwarden.toml`. Each error has the line and the column of its value.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -99,7 +99,7 @@ impl<'a> Item<'a> {
         self.bad(format!("expected {what}, got {article} {kind}"))
     }
 
-    /// A string that no message may show: it may have a password.
+    /// A string that no message may show: it may contain a password.
     pub(super) fn secret(self) -> Result<&'a str> {
         match self.value.get_ref() {
             DeValue::String(text) => Ok(text),
@@ -107,7 +107,7 @@ impl<'a> Item<'a> {
         }
     }
 
-    /// A string. A URL is refused and not shown: it may be that of a ledger, in the wrong place.
+    /// A string that is not a URL. A URL is refused and not shown: it may be a ledger's, with a password.
     pub(super) fn text(self) -> Result<&'a str> {
         let text = self.secret()?;
         match text.strip_prefix("oci://").unwrap_or(text).split_once("://") {
@@ -124,7 +124,7 @@ impl<'a> Item<'a> {
         self.with(self.text()?.parse())
     }
 
-    /// The result of a function, with the place of this value if it is an error.
+    /// The same result; an error gets the place of this value.
     pub(super) fn with<T>(self, result: Result<T>) -> Result<T> {
         result.map_err(|error| self.bad(error.message()))
     }
@@ -194,7 +194,7 @@ impl<'a> Item<'a> {
     }
 }
 
-/// A key that is a name of the file's author.
+/// A key that the author of the file chose, such as the host of a registry.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Name<'a> {
     source: Source<'a>,

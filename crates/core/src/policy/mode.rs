@@ -1,4 +1,4 @@
-//! `Mode`: how far a guardrail may go; and the facts about a guardrail that a policy and a person need.
+//! `Mode`: the strongest verdict that a guardrail may give; and the facts about a guardrail for policies and people.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use crate::log::Op;
 crate::error::words! {
     /// The strongest verdict that a guardrail may give.
     pub enum Mode {
-        /// It does not judge.
+        /// The guardrail does not judge.
         Off => "off",
         /// Its refusals count as warnings.
         Warn => "warn",
@@ -19,7 +19,7 @@ crate::error::words! {
 /// The facts about a guardrail that do not depend on a move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GuardrailInfo {
-    /// The condition under which it refuses, to be read after "refuses if". Empty if it does not say.
+    /// The condition under which it refuses, to be read after "refuses if". Empty if the guardrail names none.
     pub refuses_if: &'static str,
     /// Its mode, unless the policy sets another one.
     pub mode: Mode,
@@ -27,8 +27,8 @@ pub struct GuardrailInfo {
     pub modes: &'static [Mode],
     /// The operations that it is meant for. It judges no other, unless the policy adds one.
     pub ops: &'static [Op],
-    /// The operations in which its refusal can be overridden by name. If there are any, so it can be in those that a policy
-    /// adds.
+    /// The operations in which its refusal can be overridden by name. If there are any, the refusal can also be
+    /// overridden in the operations that a policy adds.
     pub overridable: &'static [Op],
 }
 
@@ -42,8 +42,8 @@ impl Default for GuardrailInfo {
 /// The use that a policy makes of one of its guardrails.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GuardrailUse {
-    /// Its mode; that of the guardrail by default.
+    /// Its mode; by default the mode in the guardrail's info.
     pub mode: Option<Mode>,
-    /// Operations that it judges besides those that it is meant for; none by default.
+    /// The operations that the policy adds to those that it is meant for; none by default.
     pub ops: BTreeSet<Op>,
 }
