@@ -1,13 +1,14 @@
 //! `NotBlocked`: the guardrail against releases that are declared unfit.
 
 use super::facts::{BlockedOn, Facts};
-use super::guardrail::{Finding, Guardrail};
+use super::finding::Finding;
+use super::guardrail::Guardrail;
 use super::mode::{GuardrailInfo, Mode};
 use crate::log::Op;
 use crate::value::{Channel, Digest};
 
-/// The target is not blocked, here or in an earlier environment (TARGET_BLOCKED). It cannot be overridden: end the block
-/// instead. An adoption, and a bootstrap of the tag as it is, warn: they record what is there.
+/// The target is not blocked, here or in an earlier environment (TARGET_BLOCKED). It cannot be overridden: end the
+/// block instead. An adoption, and a bootstrap of the tag as it is, warn: they record what is there.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NotBlocked;
 

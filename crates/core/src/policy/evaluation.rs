@@ -11,8 +11,9 @@ use serde_json::{Map, Value, json};
 
 use super::blocked::NotBlocked;
 use super::facts::Facts;
+use super::finding::Finding;
 use super::forward::ForwardOnly;
-use super::guardrail::{ExpectedState, Finding, Guardrail, NoHold, PromotionOrder, ProvenanceComplete, TargetReadable};
+use super::guardrail::{ExpectedState, Guardrail, NoHold, PromotionOrder, ProvenanceComplete, TargetReadable};
 use super::mode::{GuardrailUse, Mode};
 use super::order::Order;
 use super::overrides::OverrideRule;

@@ -3,7 +3,8 @@
 use std::cmp::Ordering;
 
 use super::facts::{Facts, LiveHistory, LiveMove};
-use super::guardrail::{Finding, Guardrail};
+use super::finding::Finding;
+use super::guardrail::Guardrail;
 use super::mode::{GuardrailInfo, Mode};
 use super::order::{Order, OrderBy, compare};
 use super::way::Way;

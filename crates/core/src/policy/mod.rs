@@ -6,6 +6,7 @@
 mod blocked;
 mod evaluation;
 mod facts;
+mod finding;
 mod forward;
 mod guardrail;
 mod mode;
@@ -21,8 +22,9 @@ mod way;
 pub use blocked::NotBlocked;
 pub use evaluation::Policy;
 pub use facts::{BlockedOn, ExpectedDigest, Facts, LeftBy, LiveHistory, LiveMove, Tagged, Upstream};
+pub use finding::Finding;
 pub use forward::ForwardOnly;
-pub use guardrail::{ExpectedState, Finding, Guardrail, NoHold, PromotionOrder, ProvenanceComplete, TargetReadable};
+pub use guardrail::{ExpectedState, Guardrail, NoHold, PromotionOrder, ProvenanceComplete, TargetReadable};
 pub use mode::{GuardrailInfo, GuardrailUse, Mode};
 pub use order::{Order, OrderBy};
 pub use overrides::OverrideRule;

@@ -1,7 +1,8 @@
 //! `PartsPresent`: the guardrail that requires the parts of a release in the registry.
 
 use super::facts::Facts;
-use super::guardrail::{Finding, Guardrail};
+use super::finding::Finding;
+use super::guardrail::Guardrail;
 use super::mode::GuardrailInfo;
 use crate::log::Op;
 use crate::value::{Digest, Line};

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use super::blocked::NotBlocked;
 use super::facts::BlockedOn;
-use super::guardrail::{Finding, Guardrail, NoHold};
+use super::finding::Finding;
+use super::guardrail::{Guardrail, NoHold};
 use crate::error::{Error, ErrorKind, Retry};
 use crate::log::{ActiveBlock, ActiveHold, Decision, RecordedFinding, RecordedPolicy};
 use crate::value::{Channel, Line, Timestamp};

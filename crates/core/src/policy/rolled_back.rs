@@ -1,13 +1,14 @@
 //! `NotRolledBack`: the guardrail against promotions of a release that a rollback left.
 
 use super::facts::{Facts, LeftBy};
-use super::guardrail::{Finding, Guardrail};
+use super::finding::Finding;
+use super::guardrail::Guardrail;
 use super::mode::GuardrailInfo;
 use super::way::Way;
 use crate::log::{Op, RolledBackCause};
 
-/// The last time that the target was live here, no rollback left it, and no promotion of it was aborted on purpose since
-/// (ROLLED_BACK). A rollback that names it and an adoption warn. The restore of a set is no rollback.
+/// The last time that the target was live here, no rollback left it, and no promotion of it was aborted on purpose
+/// since (ROLLED_BACK). A rollback that names it and an adoption warn. The restore of a set is no rollback.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NotRolledBack;
 

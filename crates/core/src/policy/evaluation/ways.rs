@@ -3,7 +3,8 @@
 use super::Policy;
 use crate::log::Op;
 use crate::policy::facts::Facts;
-use crate::policy::guardrail::{Finding, Guardrail};
+use crate::policy::finding::Finding;
+use crate::policy::guardrail::Guardrail;
 use crate::policy::mode::Mode;
 use crate::policy::way::Way;
 use crate::value::Line;

@@ -1,6 +1,7 @@
 use super::*;
-use crate::log::{ActiveHold, ChannelState, HoldScope, TargetManifest};
-use crate::value::Digest;
+use crate::error::Retry;
+use crate::log::{ActiveHold, ChannelState, HoldScope, TargetManifest, Verdict};
+use crate::value::{Digest, Line};
 
 fn facts(op: Op) -> Facts {
     let mut state = ChannelState::empty("reg.io/acme/shop:prod".parse().unwrap());
