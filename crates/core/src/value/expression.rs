@@ -1,13 +1,10 @@
-//! `ReleaseExpression`: a release as people name it on a command line, and `ReleaseRange`, two of them.
+//! `ReleaseExpression`: a release as people name it on a command line.
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
 
-use super::{
-    AsWritten, Channel, Digest, Reference, ReleaseLabel, ReleaseName, Tag, Timestamp, human_duration, invalid,
-    parse_duration, quoted, serde_text,
-};
+use super::past::PastStep;
+use super::{AsWritten, Channel, Digest, Reference, ReleaseLabel, ReleaseName, Tag, invalid, serde_text};
 use crate::error::{Error, Result};
 
 /// A release as people name it. Every operation that takes a release reads it by this grammar; the channel that the
@@ -18,7 +15,8 @@ use crate::error::{Error, Result};
 /// | text | names |
 /// | --- | --- |
 /// | `sha256:…` | this digest |
-/// | `1.4.2` | a word: the environment of that name; else the channel of that tag beside `CHANNEL`, if the ledger has its log; else the release of that name |
+/// | `1.4.2` | a word: the environment of that name; else the channel of that tag beside `CHANNEL`, if the ledger has
+/// its log; else the release of that name |
 /// | `1.4.2@sha256:…` | this digest; the tag is its label for people |
 /// | `HOST/REPOSITORY:1.4.2`, with `@sha256:…` or `oci://` | a word or a digest of that repository |
 /// | `prod~2` | what was live on `prod` two changes ago; `~0` is the live digest, `~1` the previous one |
@@ -63,26 +61,6 @@ pub enum ChannelName {
     Word(Tag),
     /// A channel by its whole name.
     Channel(Channel),
-}
-
-/// A step into the past of a channel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum PastStep {
-    /// `~2`: this number of changes of the live digest ago. A rollback is a change, too.
-    Back(u64),
-    /// `#42`: the committed move at this position of the log.
-    Move(u64),
-    /// `@{…}`: at this time.
-    At(PastTime),
-}
-
-/// A time in the past.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum PastTime {
-    /// This moment.
-    Moment(Timestamp),
-    /// This long before now.
-    Ago(Duration),
 }
 
 impl FromStr for ReleaseExpression {
@@ -178,109 +156,12 @@ impl fmt::Display for ChannelName {
     }
 }
 
-impl FromStr for PastStep {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<PastStep> {
-        let bad = |why: String| invalid("release", why, None);
-        if let Some(changes) = text.strip_prefix('~') {
-            let why = || bad(format!("{} after '~' is not a number of changes", quoted(changes)));
-            return changes.parse().map(PastStep::Back).map_err(|_| why());
-        }
-        if let Some(seq) = text.strip_prefix('#') {
-            let why = || bad(format!("{} after '#' is not the sequence number of a move", quoted(seq)));
-            return seq.parse().map(PastStep::Move).map_err(|_| why());
-        }
-        match text.strip_prefix("@{").and_then(|time| time.strip_suffix('}')) {
-            Some(time) => time.parse().map(PastStep::At),
-            None => Err(bad(format!("{} is none of ~2, #42 and @{{2 hours ago}}", quoted(text)))),
-        }
-    }
-}
-
-impl fmt::Display for PastStep {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            PastStep::Back(changes) => write!(f, "~{changes}"),
-            PastStep::Move(seq) => write!(f, "#{seq}"),
-            PastStep::At(PastTime::Moment(moment)) => write!(f, "@{{{moment}}}"),
-            PastStep::At(PastTime::Ago(ago)) => write!(f, "@{{{} ago}}", human_duration(*ago)),
-        }
-    }
-}
-
-impl FromStr for PastTime {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<PastTime> {
-        let bad =
-            || invalid("time", format!("{} is neither RFC 3339 nor a time such as 2 hours ago", quoted(text)), None);
-        let Some(ago) = text.strip_suffix("ago").map(str::trim) else {
-            return text.parse().map(PastTime::Moment).map_err(|_| bad());
-        };
-        let digits = ago.len() - ago.trim_start_matches(|char: char| char.is_ascii_digit()).len();
-        let (number, unit) = ago.split_at(digits);
-        let unit = match unit.trim() {
-            "s" | "second" | "seconds" => "s",
-            "m" | "minute" | "minutes" => "m",
-            "h" | "hour" | "hours" => "h",
-            "d" | "day" | "days" => "d",
-            _ => return Err(bad()),
-        };
-        parse_duration(&format!("{number}{unit}")).map(PastTime::Ago).map_err(|_| bad())
-    }
-}
-
-impl PastTime {
-    /// The moment, where it is `now`.
-    pub fn moment(self, now: Timestamp) -> Timestamp {
-        match self {
-            PastTime::Moment(moment) => moment,
-            PastTime::Ago(ago) => now.minus(ago),
-        }
-    }
-}
-
-/// Two releases, from one to the other: `preprod..prod`.
-///
-/// ```
-/// use tagwarden::ReleaseRange;
-/// let range: ReleaseRange = "prod~1..prod".parse()?;
-/// assert_eq!((range.old.to_string(), range.new.to_string()), ("prod~1".to_owned(), "prod".to_owned()));
-/// # Ok::<(), tagwarden::Error>(())
-/// ```
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct ReleaseRange {
-    /// The release before the dots.
-    pub old: ReleaseExpression,
-    /// The release after the dots.
-    pub new: ReleaseExpression,
-}
-
-impl FromStr for ReleaseRange {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<ReleaseRange> {
-        match text.split_once("..") {
-            Some((old, new)) if !old.is_empty() && !new.is_empty() => {
-                Ok(ReleaseRange { old: old.parse()?, new: new.parse()? })
-            }
-            _ => Err(invalid("range", format!("{} is not OLD..NEW, such as preprod..prod", quoted(text)), None)),
-        }
-    }
-}
-
-impl fmt::Display for ReleaseRange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}..{}", self.old, self.new)
-    }
-}
-
-serde_text!(ReleaseRange);
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::value::{PastTime, Timestamp};
 
     const DIGEST: &str = "sha256:0aca8b7f1c2a25556ae7a5c4059c4610beeee84aaa65d298faff4549293c1e75";
 
@@ -346,24 +227,5 @@ mod tests {
         ] {
             assert_eq!(text.parse::<ReleaseExpression>().unwrap_err().to_string(), why, "{text}");
         }
-    }
-
-    #[test]
-    fn range_has_two_releases() {
-        let range = |text: &str| text.parse::<ReleaseRange>();
-        let both = range("prod@{2h ago}..reg.io/a:prod").unwrap();
-        assert_eq!(both.to_string(), "prod@{2h ago}..reg.io/a:prod");
-        for text in ["prod", "prod..", "..prod", ""] {
-            let why = format!("range: {text:?} is not OLD..NEW, such as preprod..prod");
-            assert_eq!(range(text).unwrap_err().to_string(), why);
-        }
-        let url = range("https://u:c4n4ry@h/x?token=c4n4ry").unwrap_err();
-        assert_eq!(url.to_string(), "range: \"…@h/x\" is not OLD..NEW, such as preprod..prod");
-    }
-
-    #[test]
-    fn time_of_an_expression_is_before_now() {
-        let now: Timestamp = "2026-11-23T06:00:00Z".parse().unwrap();
-        assert_eq!("2h ago".parse::<PastTime>().unwrap().moment(now).to_string(), "2026-11-23T04:00:00.000Z");
     }
 }
