@@ -5,6 +5,7 @@
 mod compare_url;
 mod content;
 mod files;
+mod packed;
 
 use std::collections::BTreeMap;
 
@@ -16,8 +17,9 @@ use crate::value::{Channel, Digest, Line, ReleaseExpression, ReleaseLabel, Repos
 pub(crate) use compare_url::{Forge, compare_url, is_same_repository, same_host};
 pub use content::Layer;
 pub(crate) use content::{Contents, platforms};
+pub(crate) use files::compare as compare_files;
 pub use files::{FileChange, FileDiff};
-pub(crate) use files::{Files, compare as compare_files, has_files, read as read_files};
+pub(crate) use packed::{Files, has_files, read as read_files};
 
 /// The difference between two releases.
 ///
