@@ -3,6 +3,7 @@
 //! [`crate::proxy::Proxy`] in front of it.
 
 mod backend;
+mod behaviour;
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,8 @@ use axum::http::{Response, StatusCode, header};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+
+use self::behaviour::{Behaviour, Status};
 
 /// The name of the repository's directory.
 const REPOSITORY: &str = "ledger.git";
@@ -48,32 +51,6 @@ pub struct Seen {
 struct Shared {
     root: PathBuf,
     state: Mutex<Behaviour>,
-}
-
-/// The server's behaviour, and what it saw.
-#[derive(Debug, Default)]
-struct Behaviour {
-    seen: Vec<Seen>,
-    /// The answer that the next requests get.
-    status: Option<Status>,
-    /// The value of the only `Authorization` header that is accepted.
-    login: Option<String>,
-    /// The server to which every request is redirected.
-    redirect: Option<String>,
-    protocol_0: bool,
-    /// The status with which the next update of a branch, and every request after it, is answered.
-    after_update: Option<u16>,
-}
-
-/// An answer without the repository.
-#[derive(Clone, Debug)]
-struct Status {
-    status: u16,
-    words: String,
-    /// The requests for which it is: all with this text in their path.
-    requests: &'static str,
-    /// The number of requests that still get it.
-    left: usize,
 }
 
 impl GitServer {
@@ -248,42 +225,6 @@ impl Drop for GitServer {
         let ended = self.thread.take().map(JoinHandle::join);
         assert!(std::thread::panicking() || matches!(ended, Some(Ok(()))), "the Git server panicked");
     }
-}
-
-impl Behaviour {
-    /// The answer instead of that of the repository; none if the request is served.
-    fn refuse(&mut self, request: &Seen, target: &str) -> Option<Response<Body>> {
-        let text = |status: StatusCode, words: &str| {
-            let answer = Response::builder().status(status).header(header::CONTENT_TYPE, "text/plain");
-            answer.body(Body::from(words.to_owned())).expect("an answer")
-        };
-        if let Some(server) = &self.redirect {
-            let answer = Response::builder().status(302).header(header::LOCATION, format!("{server}{target}"));
-            return Some(answer.body(Body::empty()).expect("an answer"));
-        }
-        if let Some(answer) = self.status.as_mut().filter(|answer| answer.left > 0 && target.contains(answer.requests))
-        {
-            answer.left -= 1;
-            let status = StatusCode::from_u16(answer.status).expect("a status");
-            let answer = text(status, &answer.words);
-            return Some(if status == StatusCode::UNAUTHORIZED { unauthorized(answer) } else { answer });
-        }
-        let login = self.login.as_deref()?;
-        let [sent] = request.authorization.as_slice() else {
-            // A server refuses two logins, as it refuses none.
-            return Some(unauthorized(text(StatusCode::UNAUTHORIZED, "log in\n")));
-        };
-        let same = |a: &str, b: &str| {
-            let (a, b) = (a.split_once(' ').unwrap_or_default(), b.split_once(' ').unwrap_or_default());
-            a.0.eq_ignore_ascii_case(b.0) && a.1 == b.1
-        };
-        (!same(sent, login)).then(|| unauthorized(text(StatusCode::UNAUTHORIZED, "not accepted\n")))
-    }
-}
-
-fn unauthorized(mut answer: Response<Body>) -> Response<Body> {
-    answer.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Basic realm=\"git\""));
-    answer
 }
 
 async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response<Body> {
