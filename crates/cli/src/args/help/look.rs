@@ -2,8 +2,8 @@
 
 pub(in crate::args) const CURRENT: &str = "\
 Exit 0: in sync. Exit 4: drift, see `tagwarden repair --help` and `tagwarden adopt --help`. Exit 5: a move is open. \
-Exit 6: the registry could not be asked. With --offline a ledger in a Git branch is read from this machine's cache, and \
-its age is said.
+Exit 6: the registry could not be asked. With --offline a ledger in a Git branch is read from this machine's cache, \
+and the answer has the cache's age.
 
 Examples:
   tagwarden current prod
@@ -17,9 +17,9 @@ Examples:
   tagwarden history prod --entries             # holds and blocks, too";
 
 pub(in crate::args) const DIFF: &str = "\
-A release is named as everywhere: a tag (1.4.2), a digest, a whole reference, a channel (preprod), or what was live on one: \
-prod~1 (a change ago), prod#42 (by the move with this sequence number), prod@{2 hours ago}. What is gone from the registry is \
-compared by what its move recorded, and a note says so.
+A release is named as everywhere: a tag (1.4.2), a digest, a whole reference, a channel (preprod), or what was live on \
+one: prod~1 (a change ago), prod#42 (by the move with this sequence number), prod@{2 hours ago}. A release that is \
+gone from the registry is compared by the record of its move, and a note says so.
 
 Examples:
   tagwarden diff preprod..prod
@@ -28,8 +28,8 @@ Examples:
   tagwarden diff 1.4.1 1.4.2 --channel prod --json";
 
 pub(in crate::args) const AT: &str = "\
-It shows the last committed move, in the order of the log, that was closed at or before this time. The times are those of \
-the machines that wrote the entries.
+It shows the last committed move, in the order of the log, that was closed at or before this time. The times are those \
+of the machines that wrote the entries.
 
 Example:
   tagwarden at prod 2026-11-23T06:00:00Z";
@@ -43,17 +43,17 @@ Examples:
   tagwarden audit prod preprod --json";
 
 pub(in crate::args) const RETENTION: &str = "\
-A digest is kept if it is live, if an open move names it, or if it is inside a rollback window; also if a tag names it, if an \
-index that is kept needs it, or if its manifest is not understood.
+A digest is kept if it is live, if an open move names it, or if it is inside a rollback window; also if a tag names \
+it, if an index that is kept needs it, or if its manifest is not understood.
 
 Example:
   tagwarden retention registry.example.com/acme/shop --keep-last 10 \\
     --keep-for 30d";
 
 pub(in crate::args) const VERIFY: &str = "\
-Every entry's bytes, its place and its link to the one before are checked. A defect is named with its seq and code, and \
-the exit code is 7. \"Unanchored\" means: that entries were cut from the end cannot be seen without a checkpoint that is kept \
-elsewhere.
+Every entry's bytes, its place and its link to the one before are checked. A defect is named with its seq and code, \
+and the exit code is 7. \"Unanchored\" means that the check had no checkpoint: without one that is kept elsewhere, a log \
+that lost its last entries looks whole.
 
 Examples:
   tagwarden verify
