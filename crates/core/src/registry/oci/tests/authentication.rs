@@ -132,7 +132,7 @@ async fn a_401_that_no_login_answers_shows_the_registrys_words() {
 }
 
 #[tokio::test]
-async fn the_words_of_a_token_server_survive_a_later_attempt_without_any() {
+async fn text_of_a_token_server_is_kept_after_an_attempt_without_an_answer() {
     let script = Script::start(|request, number| {
         own(request, |_| match number {
             1 => refusal(503, "MAINTENANCE"),
@@ -147,7 +147,7 @@ async fn the_words_of_a_token_server_survive_a_later_attempt_without_any() {
 }
 
 #[tokio::test]
-async fn a_token_server_that_is_busy_or_broken_is_tried_again_and_never_gone_around() {
+async fn busy_or_broken_token_server_is_tried_again_and_never_bypassed() {
     let script = Script::start(|request, number| {
         own(request, |request| match number {
             1 => reply(429, &[("retry-after", "0")], ""),
@@ -166,7 +166,7 @@ async fn a_token_server_that_is_busy_or_broken_is_tried_again_and_never_gone_aro
 }
 
 #[tokio::test]
-async fn answers_of_a_token_server_that_hold_no_token_are_errors() {
+async fn token_answer_without_a_token_is_an_error() {
     for (status, body, kind) in [
         (200, "{}", ErrorKind::RegistryUnavailable),
         (200, r#"{"token":""}"#, ErrorKind::RegistryUnavailable),

@@ -30,7 +30,7 @@ fn guarded(request: &Request, location: &str) -> Reply {
 }
 
 #[tokio::test]
-async fn a_blob_that_is_there_is_not_pushed() {
+async fn blob_that_exists_is_not_pushed() {
     let script = Script::start(|_, _| reply(200, &[], "")).await;
     assert_eq!(push(options(), &script).await.unwrap(), Digest::of(b"blob"));
     assert_eq!(script.lines(), [format!("HEAD /v2/acme/shop/blobs/{}", Digest::of(b"blob"))]);
@@ -48,7 +48,7 @@ async fn a_blob_is_pushed_whole_with_a_token_of_ours() {
 }
 
 #[tokio::test]
-async fn an_upload_that_leads_to_another_host_takes_no_token_along() {
+async fn upload_to_another_host_gets_no_token() {
     let other = Script::start(|_, _| reply(201, &[("location", "/x")], "")).await;
     let location = format!("http://{}/upload", other.host());
     let script = Script::start(move |request, _| guarded(request, &location)).await;
@@ -57,7 +57,7 @@ async fn an_upload_that_leads_to_another_host_takes_no_token_along() {
 }
 
 #[tokio::test]
-async fn an_upload_that_fails_says_why_and_does_not_take_the_process_along() {
+async fn upload_that_fails_says_why_and_never_panics() {
     for (location, why) in [
         ("http://[", "the registry's answer to the upload could not be read"),
         ("http://127.0.0.1:1/", "onnection refused"),

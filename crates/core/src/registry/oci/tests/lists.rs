@@ -44,7 +44,7 @@ async fn no_tags_and_no_repository_are_empty_lists() {
 }
 
 #[tokio::test]
-async fn a_page_size_that_is_not_liked_is_left_out() {
+async fn page_size_that_is_refused_is_left_out() {
     let script = Script::start(|request, _| match request.is("GET /v2/acme/shop/tags/list?n=") {
         true => refusal(400, "PAGINATION_NUMBER_INVALID"),
         false => page(None, r#"["a"]"#),

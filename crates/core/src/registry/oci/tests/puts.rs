@@ -127,7 +127,7 @@ async fn a_lost_answer_is_unknown_and_the_put_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn what_could_not_be_sent_is_refused() {
+async fn put_that_was_not_sent_is_refused() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let gone: Repository = format!("127.0.0.1:{port}/a").parse().unwrap();
     let put = registry(options()).put(&gone, &prod(), &manifest(), SECOND).await;
@@ -272,7 +272,7 @@ async fn without_a_token_nothing_is_sent_and_the_put_is_refused() {
 }
 
 #[tokio::test]
-async fn a_timeout_before_anything_is_under_way_is_refused() {
+async fn timeout_before_the_put_is_sent_is_refused() {
     let script = Script::start(|request, number| match request.is("GET /token") {
         true => Reply::Silence,
         false => with_tokens(request, number, "x", || reply(201, &[], "")),
@@ -300,7 +300,7 @@ async fn redirect_within_the_registry_is_followed_with_the_same_method_and_bytes
 }
 
 #[tokio::test]
-async fn redirect_that_leads_elsewhere_or_nowhere_is_refused_in_clear_words() {
+async fn redirect_to_another_origin_or_no_url_is_refused_with_the_reason() {
     let other = Script::start(|_, _| reply(201, &[], "")).await;
     let elsewhere = format!("http://{}/x", other.host());
     let want = format!("the registry answered 307, a redirect to {}", elsewhere.trim_end_matches("/x"));

@@ -39,7 +39,7 @@ async fn a_head_without_a_usable_digest_is_followed_by_a_get_that_is_hashed() {
 }
 
 #[tokio::test]
-async fn everything_else_is_unknown_and_says_why() {
+async fn unusable_answer_is_unknown_with_its_reason() {
     type Case = (fn() -> Reply, ErrorKind, &'static str);
     let cases: [Case; 7] = [
         (|| reply(451, &[], "<html>not here</html>"), ErrorKind::RegistryUnavailable, "451: not here"),
@@ -75,7 +75,7 @@ async fn a_fetch_keeps_bytes_and_type_exactly() {
 }
 
 #[tokio::test]
-async fn what_is_no_manifest_that_is_known_is_refused() {
+async fn answer_that_is_no_known_manifest_is_refused() {
     type Case = (&'static [(&'static str, &'static str)], &'static str, ErrorKind);
     let cases: [Case; 5] = [
         (&[("content-type", "text/html")], "<html>", ErrorKind::ManifestUnsupported),
@@ -95,7 +95,7 @@ async fn what_is_no_manifest_that_is_known_is_refused() {
 }
 
 #[tokio::test]
-async fn a_digest_that_does_not_fit_the_bytes_is_a_lie() {
+async fn digest_of_other_bytes_is_a_mismatch() {
     let other = Digest::of(b"other").to_string();
     let claimed = other.clone();
     let script =
@@ -224,7 +224,7 @@ async fn a_redirect_is_followed_without_credentials_and_proves_no_absence() {
 }
 
 #[tokio::test]
-async fn redirects_that_lead_nowhere_good_are_refused() {
+async fn redirect_to_a_forbidden_url_is_refused() {
     for (location, why) in [
         ("/v2/acme/shop/manifests/prod", "more than 5 redirects"),
         ("ftp://127.0.0.1/x", "it does not lead to an http or https URL without a user"),

@@ -14,7 +14,7 @@ async fn read_never_asks_for_push() {
     assert_eq!(count(&script, "GET /token"), 1);
     assert_eq!(script.lines().iter().filter(|line| line.contains("push")).count(), 0, "{:?}", script.lines());
 
-    // A move does not begin with a token that would not do for its put.
+    // A move does not begin with a token that does not allow its put.
     let moves = registry.for_moves().unwrap();
     moves.resolve(&repository, &prod()).await.unwrap();
     let put = moves.put(&repository, &prod(), &manifest(), Duration::from_secs(1)).await;

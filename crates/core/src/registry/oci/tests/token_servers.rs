@@ -1,4 +1,4 @@
-//! Challenges of the field, and the hosts of token servers.
+//! Challenges of real registries, and the hosts of token servers.
 
 use serde_json::Value;
 
@@ -30,7 +30,7 @@ fn challenging(request: &Request, challenges: &[String]) -> Reply {
 }
 
 #[tokio::test]
-async fn every_challenge_of_the_field_is_answered_or_explained() {
+async fn every_challenge_of_a_real_registry_is_answered_or_explained() {
     for case in cases() {
         let headers: Vec<String> = serde_json::from_value(case["header"].clone()).unwrap();
         let script = Script::start(move |request, _| challenging(request, &headers)).await;

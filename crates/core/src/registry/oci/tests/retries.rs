@@ -1,4 +1,4 @@
-//! Retries by time, on tokio's clock, which moves on by itself whenever nothing else is left to do.
+//! Retries by time, on tokio's clock, which advances by itself while every task waits.
 
 use tokio::time::Instant;
 
@@ -21,7 +21,7 @@ async fn down(answer: impl Fn() -> Reply + Send + Sync + 'static) -> Script {
     .await
 }
 
-/// The options that a user has who sets nothing.
+/// The default options of a user.
 fn untouched() -> OciOptions {
     OciOptions::new().lookup(CredentialSource::Nowhere).certs_dir("/nowhere")
 }
