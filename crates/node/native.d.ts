@@ -2121,7 +2121,7 @@ export interface ProvenanceParts {
   jobId?: Line
   /** The job's name for people. */
   jobName?: Line
-  /** Who asks. */
+  /** The actor: the person or workload that asks. */
   actor?: Line
   /**
    * By default `human` if the CI says that a person started exactly this run, in a terminal, and for the provider
@@ -2232,7 +2232,7 @@ export interface RecordedPolicy {
 
 /** How a recovery closes the open move. */
 export interface RecoverOptions {
-  /** Who asks; it is recorded if the move is taken over. */
+  /** The actor and the pipeline run; they are recorded if the move is taken over. */
   provenance: Provenance
   /** True closes the move without a put; false, the default, completes it. */
   abort?: boolean

@@ -1,4 +1,4 @@
-//! Who asks, in which pipeline run: from the parts that a caller gives, and from what surrounds the process.
+//! The actor and the pipeline run of a request: from the parts that a caller gives, and from the environment.
 
 use std::collections::HashMap;
 

@@ -125,7 +125,7 @@ fn paired(
 ) {
     let mut times = [Vec::new(), Vec::new()];
     for round in 0..rounds + rounds / 10 {
-        // Who goes first changes, and the first tenth is to warm up.
+        // The order alternates, and the first tenth is to warm up.
         let (a, b) = match round % 2 {
             0 => (measured(), reference()),
             _ => {

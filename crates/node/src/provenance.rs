@@ -1,4 +1,4 @@
-//! Who asks, in which pipeline run.
+//! The actor and the pipeline run of a request.
 
 use std::collections::HashMap;
 
@@ -36,7 +36,7 @@ options! {
         pub job_id: Option<Line>,
         /// The job's name for people.
         pub job_name: Option<Line>,
-        /// Who asks.
+        /// The actor: the person or workload that asks.
         pub actor: Option<Line>,
         /// By default `human` if the CI says that a person started exactly this run, in a terminal, and for the provider
         /// `manual`; else `workload`.

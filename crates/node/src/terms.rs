@@ -138,7 +138,7 @@ pub fn bootstrap(source: Option<Release>, predecessor: Option<Predecessor>) -> p
 options! {
     /// How a recovery closes the open move.
     pub struct RecoverOptions {
-        /// Who asks; it is recorded if the move is taken over.
+        /// The actor and the pipeline run; they are recorded if the move is taken over.
         #[serde(deserialize_with = "crate::provenance::read")]
         pub provenance: Provenance,
         /// True closes the move without a put; false, the default, completes it.

@@ -17,7 +17,7 @@ use crate::record::methods;
 use crate::records::ActorKind;
 use crate::value::{Commit, ReleaseLabel};
 
-/// Who asks, in which pipeline run. ``Provenance.from_ci``, ``Provenance.manual`` and ``Provenance.of`` make one.
+/// The actor and the pipeline run. ``Provenance.from_ci``, ``Provenance.manual`` and ``Provenance.of`` make one.
 #[pyclass(frozen, eq, hash, from_py_object, module = "tagwarden")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

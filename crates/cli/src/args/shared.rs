@@ -80,7 +80,7 @@ fn host(text: &str) -> Result<String> {
     }
 }
 
-/// Who asks. Everything is read from the CI's environment, or from the terminal, where it is not given.
+/// The pipeline run and the actor. A part that is not given is read from the CI's environment, or from the terminal.
 #[derive(Clone, Debug, Default, Args)]
 #[command(
     next_help_heading = "Who and what for (default: what the CI's environment says; a person in a terminal needs none)"
@@ -90,7 +90,8 @@ pub(crate) struct WhoArgs {
     /// Buildkite and Jenkins; a new one in a terminal. Required elsewhere
     #[arg(long, value_name = "ID")]
     pub(crate) run_id: Option<Line>,
-    /// Who asks. Default: what the CI says; in a terminal TAGWARDEN_ACTOR, then the login name. Required elsewhere
+    /// The person or workload that asks. Default: what the CI says; in a terminal TAGWARDEN_ACTOR, then the login
+    /// name. Required elsewhere
     #[arg(long, value_name = "WHO")]
     pub(crate) actor: Option<Line>,
     /// The kind of the actor. Default: a person, where the CI says that a person started this run, or at a terminal; else

@@ -14,7 +14,7 @@ use tagwarden::{Channel, Digest};
 use tagwarden_testing::RegistryServer;
 use tempfile::TempDir;
 
-/// Who asks, where no CI says it.
+/// The actor and the run of a command outside a CI.
 pub const WHO: [&str; 4] = ["--actor", "ada", "--run-id", "42"];
 
 /// Times that let a test wait until reads are settled.

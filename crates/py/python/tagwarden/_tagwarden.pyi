@@ -4206,7 +4206,7 @@ class Promoter:
 @final
 class Provenance:
     """
-    Who asks, in which pipeline run. ``Provenance.from_ci``, ``Provenance.manual`` and ``Provenance.of`` make one.
+    The actor and the pipeline run. ``Provenance.from_ci``, ``Provenance.manual`` and ``Provenance.of`` make one.
     """
     def __eq__(self, value: object, /) -> bool: ...
     def __hash__(self, /) -> int: ...
