@@ -1,31 +1,22 @@
 //! `Git`: one call of the `git` of this machine, in surroundings where nothing of the user's settings but the
 //! credentials, the proxies and the SSH settings counts.
 
+mod process;
+#[cfg(test)]
+mod tests;
+
 use std::ffi::OsString;
-use std::io::{self, ErrorKind as IoErrorKind, Read, Write};
-use std::os::unix::process::CommandExt;
+use std::io::{self, ErrorKind as IoErrorKind};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
-
+pub(super) use self::process::Output;
 use super::credential::TOKEN;
 use crate::error::{Error, ErrorKind, Result};
-use crate::ledger::lock;
 
 /// The oldest version of git with all that is used here: GIT_CONFIG_COUNT.
 const OLDEST: (u32, u32) = (2, 31);
-
-/// The pause between two looks at a process that may have ended without closing its output.
-const GLANCE: Duration = Duration::from_millis(20);
-
-/// The time for which output is awaited after the end of a process. A process that git left behind, such as a shared
-/// SSH connection, can keep the output open. On a busy machine the threads that read the output can be late.
-const LEFT: Duration = Duration::from_secs(5);
 
 /// Variables that bind git to a repository, or that change its output (`git rev-parse --local-env-vars` and others).
 /// GIT_CONFIG_COUNT and GIT_CONFIG_PARAMETERS stay: they may hold the user's credentials.
@@ -95,28 +86,6 @@ pub(super) struct Git {
     limit: Duration,
 }
 
-/// The output of a call of git, and how it ended.
-#[derive(Debug)]
-pub(super) struct Output {
-    /// The exit code; none if the process was ended, because its time was over or by a signal.
-    pub(super) code: Option<i32>,
-    pub(super) out: Vec<u8>,
-    pub(super) err: Vec<u8>,
-    /// False if the process was ended because its time was over.
-    pub(super) in_time: bool,
-}
-
-impl Output {
-    pub(super) fn is_ok(&self) -> bool {
-        self.code == Some(0)
-    }
-
-    /// The standard output as text, without white space at its ends.
-    pub(super) fn text(&self) -> String {
-        String::from_utf8_lossy(&self.out).trim().to_owned()
-    }
-}
-
 impl Git {
     /// A call in the bare repository at `repository`.
     pub(super) fn within(repository: &Path, limit: Duration) -> Git {
@@ -170,8 +139,7 @@ impl Git {
     /// cannot be started.
     pub(super) fn run(self) -> Result<Output> {
         let mut command = Command::new("git");
-        command.args(&self.arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-        command.stdin(if self.input.is_some() { Stdio::piped() } else { Stdio::null() });
+        command.args(&self.arguments);
         if let Some(directory) = &self.directory {
             command.current_dir(directory);
         }
@@ -185,99 +153,15 @@ impl Git {
                 command.env_remove(name);
             }
         }
-        command.env_remove("GIT_CURL_VERBOSE").env_remove(TOKEN).envs(SET).envs(self.variables);
-        let deadline = Instant::now() + self.limit;
-        let mut child = command.spawn().map_err(|e| match &self.directory {
+        command.env_remove("GIT_CURL_VERBOSE").env_remove(TOKEN).envs(SET).envs(self.variables.iter().cloned());
+        let Git { directory, input, limit, .. } = self;
+        process::run(command, input, limit).map_err(|e| match &directory {
             // The error does not say if the program is missing or the directory.
             Some(directory) if !directory.is_dir() => {
                 Error::new(ErrorKind::LedgerUnavailable, format!("cannot run git in {}: {e}", directory.display()))
             }
             _ => cannot_start(e),
-        })?;
-        if let (Some(mut pipe), Some(input)) = (child.stdin.take(), self.input) {
-            // Git reads all of its input, or it has failed and says so.
-            thread::spawn(move || drop(pipe.write_all(&input)));
-        }
-        let (ended, ends) = channel();
-        let out = collect(child.stdout.take(), ended.clone());
-        let err = collect(child.stderr.take(), ended);
-        let status = wait(&mut child, &ends, deadline);
-        let take = |bytes: Arc<Mutex<Vec<u8>>>| std::mem::take(&mut *lock(&bytes));
-        let (out, err) = (take(out), take(err));
-        match status {
-            Ok(Some(status)) => Ok(Output { code: status.code(), out, err, in_time: true }),
-            Ok(None) => Ok(Output { code: None, out, err, in_time: false }),
-            Err(e) => Err(cannot_start(e)),
-        }
-    }
-}
-
-/// Reads a pipe to its end in a thread of its own.
-fn collect(pipe: Option<impl Read + Send + 'static>, ended: Sender<()>) -> Arc<Mutex<Vec<u8>>> {
-    let bytes: Arc<Mutex<Vec<u8>>> = Arc::default();
-    let all = Arc::clone(&bytes);
-    thread::spawn(move || {
-        let mut part = vec![0; 64 * 1024];
-        if let Some(mut pipe) = pipe {
-            loop {
-                match pipe.read(&mut part) {
-                    Ok(0) => break,
-                    Ok(length) => lock(&all).extend_from_slice(part.get(..length).unwrap_or_default()),
-                    Err(e) if e.kind() == IoErrorKind::Interrupted => {}
-                    Err(_) => break,
-                }
-            }
-        }
-        // The receiver is gone if no caller waits any more.
-        let _ = ended.send(());
-    });
-    bytes
-}
-
-/// Waits for the end of a process and of its two outputs. None if the time was over: then the whole process group is
-/// ended, because `git push` leaves its helpers running when it is ended alone.
-fn wait(child: &mut Child, ends: &Receiver<()>, deadline: Instant) -> io::Result<Option<ExitStatus>> {
-    let mut open: u8 = 2;
-    let mut exited: Option<(ExitStatus, Instant)> = None;
-    loop {
-        let now = Instant::now();
-        match exited {
-            Some((status, since)) if open == 0 || now - since > LEFT => return Ok(Some(status)),
-            None if now >= deadline => {
-                end(child);
-                child.wait()?;
-                return Ok(None);
-            }
-            _ => {}
-        }
-        if open > 0 {
-            match ends.recv_timeout(if exited.is_some() {
-                GLANCE
-            } else {
-                GLANCE.min(deadline.saturating_duration_since(now))
-            }) {
-                Ok(()) => open -= 1,
-                Err(RecvTimeoutError::Disconnected) => open = 0,
-                Err(RecvTimeoutError::Timeout) => {}
-            }
-            if open > 0 && exited.is_none() {
-                exited = child.try_wait()?.map(|status| (status, Instant::now()));
-            }
-        } else if exited.is_none() {
-            match child.try_wait()? {
-                Some(status) => exited = Some((status, Instant::now())),
-                // Most often a process ends at once after its output.
-                None => thread::sleep(Duration::from_micros(100)),
-            }
-        }
-    }
-}
-
-/// Ends the process group of a child that was not waited for, so that its id is not another process's yet.
-fn end(child: &mut Child) {
-    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-    if group.is_none_or(|group| kill_process_group(group, Signal::KILL).is_err()) {
-        let _ = child.kill();
+        })
     }
 }
 
@@ -314,64 +198,4 @@ pub(super) fn check_version() -> Result<()> {
 fn version(said: &str) -> Option<(u32, u32)> {
     let mut numbers = said.strip_prefix("git version ")?.split('.');
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn version_is_read_from_the_answer_of_every_build() {
-        for (said, want) in [
-            ("git version 2.39.5", Some((2, 39))),
-            ("git version 2.39.5 (Apple Git-154)", Some((2, 39))),
-            ("git version 2.31.0-rc1", Some((2, 31))),
-            ("git version 3.0", Some((3, 0))),
-            ("git: command", None),
-            ("", None),
-        ] {
-            assert_eq!(version(said), want, "{said}");
-        }
-        assert!(version("git version 2.30.2").unwrap() < OLDEST);
-    }
-
-    #[test]
-    fn call_over_its_time_ends_with_all_its_processes() {
-        let dir = tempfile::tempdir().unwrap();
-        let pid = dir.path().join("pid");
-        let alias = format!("alias.wait=!sleep 60 & echo $! > {}; wait", pid.display());
-        let begun = Instant::now();
-        let said = Git::asked(Duration::from_millis(500)).args(["-c", &alias, "wait"]).run().unwrap();
-        assert!(!said.in_time && said.code.is_none());
-        assert!(begun.elapsed() < Duration::from_secs(30));
-        let pid: i32 = std::fs::read_to_string(pid).unwrap().trim().parse().unwrap();
-        let is_gone = || {
-            let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-            state.is_empty() || state.contains(") Z ")
-        };
-        for _ in 0..500 {
-            if is_gone() {
-                return;
-            }
-            thread::sleep(Duration::from_millis(10));
-        }
-        panic!("{pid} still runs");
-    }
-
-    #[test]
-    fn process_that_keeps_the_output_open_is_not_waited_for() {
-        let begun = Instant::now();
-        let said = Git::asked(Duration::from_secs(60)).args(["-c", "alias.leave=!sleep 30 & echo done", "leave"]).run();
-        let said = said.unwrap();
-        assert_eq!((said.is_ok(), said.text().as_str()), (true, "done"));
-        assert!(begun.elapsed() < Duration::from_secs(20));
-    }
-
-    #[test]
-    fn input_and_output_larger_than_a_pipe_arrive_whole() {
-        let input = vec![b'x'; 3 << 20];
-        let said =
-            Git::asked(Duration::from_secs(60)).args(["-c", "alias.copy=!cat", "copy"]).input(input.clone()).run();
-        assert!(said.unwrap().out == input);
-    }
 }
