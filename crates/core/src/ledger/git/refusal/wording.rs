@@ -5,10 +5,12 @@ use crate::secret::show;
 use crate::value::public;
 
 /// Beginnings of lines that say nothing about the reason, in lower case.
-const NOISE: [&str; 24] = [
+const NOISE: [&str; 25] = [
     "hint:",
     "to ",
     "from ",
+    // The advice has it.
+    "git config --global --add safe.directory",
     "done",
     "everything up-to-date",
     "warning:",

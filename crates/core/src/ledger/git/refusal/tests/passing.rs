@@ -74,6 +74,16 @@ fn path_without_a_repository_is_absent() {
     assert!(text.ends_with("make it: git init --bare /srv/ledger.git"), "{text}");
     let owned = error(&said("fatal: unsafe repository ('/srv/ledger.git' is owned by someone else)\n"), &at);
     assert!(owned.1.ends_with("git config --global --add safe.directory /srv/ledger.git"), "{}", owned.1);
+    let words = "fatal: detected dubious ownership in repository at '/srv/ledger.git'\nTo add an exception for this \
+                 directory, call:\n\n\tgit config --global --add safe.directory /srv/ledger.git\n";
+    let (_, text) = error(&said(words), &at);
+    assert!(
+        text.ends_with(
+            "detected dubious ownership in repository at '/srv/ledger.git'; if you trust the directory's owner: git config \
+             --global --add safe.directory /srv/ledger.git"
+        ),
+        "{text}"
+    );
 }
 
 #[test]
