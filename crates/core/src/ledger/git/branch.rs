@@ -2,7 +2,6 @@
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::address::{Address, SHORT};
@@ -12,21 +11,15 @@ use super::credential::{self, Credential};
 use super::refusal::{At, Call, Fault, Said};
 use super::tree::{self, Object};
 use crate::backoff::Backoff;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::ledger::file::disk::DiskFile;
 use crate::secret::Secret;
 
 /// The longest time of a call of git that asks the server, unless [`super::GitLedger::timeout`] sets another.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The number of times that the tip is fetched before its error is reported.
-const TRIES: u32 = 3;
-
 /// The pauses between two fetches after an error that may pass.
 pub(super) const BACKOFF: Backoff = Backoff { first: Duration::from_millis(100), longest: Duration::from_secs(2) };
-
-/// The ref of the tip after a forced push.
-const FORCED: &str = "refs/tagwarden/forced";
 
 /// The result of a call of git.
 pub(super) type Attempt<T> = Result<T, Trouble>;
@@ -63,7 +56,7 @@ pub(super) struct Branch {
     /// True if only the cache is read.
     pub(super) is_offline: bool,
     /// True after the server did not give an object that it had left out: then nothing is left out any more.
-    takes_all: AtomicBool,
+    pub(super) takes_all: AtomicBool,
     credential: OnceLock<Option<Credential>>,
     /// True if SSH is started with its own settings alone.
     has_plain_ssh: OnceLock<bool>,
@@ -96,126 +89,6 @@ impl Branch {
         self.cache.turn(Instant::now() + 2 * self.timeout)
     }
 
-    /// The commit at the tip of the branch now; none if the server has no such branch. With the turn.
-    ///
-    /// Costs two requests over HTTP, three if the tip moved or was never read. LEDGER_TRUNCATED if there was a branch
-    /// before, and LEDGER_FORKED if it was forced back.
-    pub(super) fn fetch(&self) -> Result<Option<String>> {
-        let (mut tries, mut is_renewed) = (1, false);
-        loop {
-            match self.try_fetch() {
-                Ok(tip) => {
-                    self.cache.see_tip(&tip)?;
-                    return Ok(Some(tip));
-                }
-                Err(Trouble::Fault(Fault::NoBranch)) => return self.no_branch(),
-                Err(Trouble::Fault(Fault::Forced)) => return Err(self.forced()),
-                Err(Trouble::Fault(Fault::Cache(_))) if !is_renewed => {
-                    is_renewed = true;
-                    self.cache.clear()?;
-                }
-                // The server has no filters, or it does not give the objects that it left out.
-                Err(Trouble::Fault(Fault::NoFilter(_))) if !self.takes_all.swap(true, Ordering::Relaxed) => {
-                    self.cache.clear()?;
-                }
-                Err(Trouble::Fault(Fault::Unclear(_))) if tries < TRIES => {
-                    thread::sleep(BACKOFF.pause(tries));
-                    tries += 1;
-                }
-                Err(trouble) => return Err(self.error(trouble, "read the branch")),
-            }
-        }
-    }
-
-    fn try_fetch(&self) -> Attempt<String> {
-        if self.cache.is_large() {
-            self.cache.clear()?;
-        }
-        self.cache.remove_locks();
-        self.make_repository("sha1")?;
-        let is_cold = self.cache.tip()?.is_none();
-        let how: &[&str] = match (is_cold, self.takes_all.load(Ordering::Relaxed)) {
-            (true, false) => &["--depth=1", "--filter=blob:none"],
-            (true, true) => &["--depth=1"],
-            // With the filter of the first fetch, each new entry would be a fetch of its own.
-            (false, _) => &["--no-filter"],
-        };
-        let output = self.fetch_ref(how, &format!("{}:{TIP}", self.address.head()))?;
-        let said = said(&output);
-        if said.err.contains("mismatched algorithms") && is_cold {
-            self.cache.clear()?;
-            self.make_repository("sha256")?;
-            let output = self.fetch_ref(how, &format!("{}:{TIP}", self.address.head()))?;
-            self.check(Call::Fetch, &output)?;
-        } else {
-            self.check(Call::Fetch, &output)?;
-        }
-        self.cache.tip()?.ok_or_else(|| Fault::Cache("the ref of the tip is not there".to_owned()).into())
-    }
-
-    fn fetch_ref(&self, how: &[&str], refspec: &str) -> Attempt<Output> {
-        let git = self.git(self.timeout)?.args(["fetch", "--no-tags", "--no-write-fetch-head"]).args(how);
-        Ok(git.args([self.address.remote.url.as_str(), refspec]).run()?)
-    }
-
-    /// Makes the repository of the cache if there is none.
-    fn make_repository(&self, format: &str) -> Attempt<()> {
-        let (repository, anew) = (self.cache.repository(), self.cache.dir().join("repository.new"));
-        if repository.join("HEAD").exists() {
-            return Ok(());
-        }
-        self.cache.clear()?;
-        let made = Git::outside(self.cache.dir(), SHORT)
-            .args(["init", "--quiet", "--bare", "--template=", &format!("--object-format={format}")])
-            .args([anew.as_os_str()])
-            .run()?;
-        self.check(Call::Fetch, &made)?;
-        // A repository that was half made has another name.
-        std::fs::rename(&anew, &repository).map_err(|e| self.cache.io("make the repository", e))?;
-        Ok(())
-    }
-
-    /// The answer if the server has no such branch.
-    fn no_branch(&self) -> Result<Option<String>> {
-        let seen = self.cache.seen_tip()?;
-        if self.cache.tip()?.is_none() && seen.is_none() {
-            return Ok(None);
-        }
-        let Address { place, branch, .. } = &self.address;
-        let seen = seen.map_or(String::new(), |(tip, at)| format!(", and was at {tip} when it was read at {at}"));
-        let message = format!(
-            "{place}: the branch {branch} is gone{seen}: someone has deleted or renamed it. Restore it from a clone; if it \
-             is meant to begin anew, remove {}",
-            self.cache.dir().display()
-        );
-        Err(Error::new(ErrorKind::LedgerTruncated, message))
-    }
-
-    /// LEDGER_FORKED: the branch has another history than before.
-    fn forced(&self) -> Error {
-        // The commit is fetched for the message, and for the comparison of the logs.
-        let fetched = self.fetch_ref(&["--no-filter"], &format!("+{}:{FORCED}", self.address.head()));
-        let now = fetched.ok().filter(Output::is_ok).and_then(|_| self.forced_tip()).unwrap_or_default();
-        let before = self.cache.tip().ok().flatten().unwrap_or_default();
-        let Address { place, branch, .. } = &self.address;
-        let (repository, dir) = (self.cache.repository(), self.cache.dir());
-        let message = format!(
-            "{place}: the branch {branch} was forced from {before} to {now}, which does not contain it: entries that were \
-             read before may be gone. To restore it: git --git-dir={} push --force-with-lease={branch}:{now} {} \
-             {before}:refs/heads/{branch}. If the new history is the right one, remove {}",
-            repository.display(),
-            self.address.remote.url,
-            dir.display()
-        );
-        Error::new(ErrorKind::LedgerForked, message)
-    }
-
-    /// The tip that a forced push left, as far as [`Branch::forced`] could fetch it.
-    pub(super) fn forced_tip(&self) -> Option<String> {
-        let text = std::fs::read_to_string(self.cache.repository().join(FORCED)).ok()?;
-        Some(text.trim().to_owned())
-    }
-
     /// The objects of these names (`<commit>:<path>` or ids), none for a name that is no object. A blob that is not in
     /// the cache is fetched.
     pub(super) fn objects(&self, names: &[String]) -> Attempt<Vec<Option<Object>>> {
@@ -239,24 +112,6 @@ impl Branch {
             Some(Some(_)) => Ok(found.split_off(1)),
             _ => Err(Fault::Cache(format!("it does not have the commit {tip}")).into()),
         }
-    }
-
-    /// Fetches the blobs of this tree that are not in the cache, with one request for all of them.
-    pub(super) fn fetch_blobs(&self, tree: &str, wanted: &[&str]) -> Attempt<()> {
-        let listed = self.local(&["rev-list", "--objects", "--missing=print", "--no-walk", tree], None)?;
-        let listed = String::from_utf8_lossy(&listed).into_owned();
-        let missing = listed.lines().filter_map(|line| line.strip_prefix('?')).filter(|id| wanted.contains(id));
-        let missing: String = missing.map(|id| format!("{id}\n")).collect();
-        if missing.is_empty() {
-            return Ok(());
-        }
-        // A long log can take longer than a request.
-        // If the server heard what is here, it would leave out what belongs to it.
-        let git = self.git(10 * self.timeout)?.args(["-c", "fetch.negotiationAlgorithm=noop"]);
-        let git = git.args(["fetch", "--no-tags", "--no-write-fetch-head"]);
-        let git =
-            git.args(["--filter=blob:none", "--recurse-submodules=no", "--stdin", self.address.remote.url.as_str()]);
-        self.check(Call::Fetch, &git.input(missing).run()?)
     }
 
     /// The names of all files at `tip`.
@@ -360,7 +215,7 @@ impl Branch {
     }
 
     /// A call of git in the repository of the cache, with the credential for the server.
-    fn git(&self, limit: Duration) -> Attempt<Git> {
+    pub(super) fn git(&self, limit: Duration) -> Attempt<Git> {
         let repository = self.cache.repository();
         if !repository.join("HEAD").exists() {
             return Err(Fault::Cache("it has no repository".to_owned()).into());
@@ -411,7 +266,7 @@ impl Branch {
 }
 
 /// The output of git, as text.
-fn said(output: &Output) -> Said {
+pub(super) fn said(output: &Output) -> Said {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Said { code: output.code, out: text(&output.out), err: text(&output.err) }
 }

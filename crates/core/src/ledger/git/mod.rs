@@ -3,10 +3,13 @@
 mod address;
 mod append;
 mod branch;
+mod build;
 mod cache;
 mod command;
 mod commit;
 mod credential;
+mod fetch;
+mod init;
 mod layout;
 mod refusal;
 mod repository;
