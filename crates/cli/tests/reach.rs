@@ -168,7 +168,7 @@ fn proxy_that_refuses_a_host_is_named_with_its_log() {
 
     let args = ["bootstrap", "prod", "--source", "1.4.0", "--ca-file", "own.pem", "--retry-for", "5m"];
     let socks = run(&world, &args, &[("ALL_PROXY", &connect.url().replace("http:", "socks5:"))], 6);
-    assert!(socks.err.contains("only those of http:// and https:// can be used"), "{}", socks.err);
+    assert!(socks.err.contains("only http:// and https:// proxies can be used"), "{}", socks.err);
 }
 
 /// True for every request until this much time has passed.

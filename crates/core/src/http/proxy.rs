@@ -67,7 +67,7 @@ impl Proxies {
 }
 
 impl Proxy {
-    /// The words that help with a proxy that wants a login.
+    /// The advice for a proxy that wants a login.
     pub(crate) fn login(&self) -> String {
         let Proxy { url, variable } = self;
         match url.username().is_empty() {

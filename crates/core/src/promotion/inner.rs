@@ -17,7 +17,7 @@ use crate::policy::Policy;
 use crate::registry::Registry;
 use crate::value::{Channel, Clock, Pipeline};
 
-/// The greatest age of a look at the ledger that other reads of the same judgement or report take as new enough.
+/// The greatest age of a look at the ledger that the other reads of one judgement or report use again.
 const OLDEST_LOOK: Duration = Duration::from_secs(5);
 
 /// The state that all runs of a promoter share. Clones share the logs that were read.

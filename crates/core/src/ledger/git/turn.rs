@@ -238,7 +238,7 @@ impl Turn<'_> {
 
     /// The entries from `from` on: at least one if the log has one there, at most `limit`.
     pub(super) fn read(&mut self, channel: &Channel, from: u64, limit: usize, asked: Instant) -> Result<Vec<Bytes>> {
-        // A position that was there at the last look is there now.
+        // A log never gets shorter, so the last look is enough for a position that it saw.
         let is_known = self.known.looked.is_some() && self.view(channel).is_ok_and(|view| from < view.size());
         if !is_known {
             self.look(asked).map_err(|e| self.of_channel(channel, e))?;

@@ -50,12 +50,12 @@ pub(super) fn unanswered(http: &Http, url: &Url, error: reqwest::Error) -> Failu
         _ if why.contains(WANTS_LOGIN) => {
             (proxy.map_or_else(String::new, |proxy| format!("; {}", proxy.login())), Again::Never)
         }
-        // Its status is not known, and may be one that passes.
+        // The status of the proxy's answer is not known, and may be a temporary one.
         _ if why.contains(NO_TUNNEL) => {
             ("; the proxy's log says why: its rules, or its login".to_owned(), Again::InTime)
         }
         _ if is_connect && why.contains(NO_PROXY_KIND) => (
-            "; HTTPS_PROXY or ALL_PROXY names that proxy: only those of http:// and https:// can be used".to_owned(),
+            "; HTTPS_PROXY or ALL_PROXY names that proxy: only http:// and https:// proxies can be used".to_owned(),
             Again::Never,
         ),
         None if url.scheme() == "http" && why.contains(NOT_HTTP) => (speaks_tls(url), Again::Never),

@@ -25,8 +25,8 @@ impl Said {
         errors.iter().map(Said::of).filter(|said| *said != Said::default()).collect()
     }
 
-    /// The one error of a body without a list, such as zot's 401: code and message, and nothing else that would not be
-    /// shown. Gateways answer in that form, too, so it proves nothing.
+    /// The error of a body that is one error in place of a list, such as zot's 401. None if the body has other keys,
+    /// which would not be shown. Gateways send such bodies, too, so they prove no absence.
     pub(super) fn alone(body: &[u8]) -> Option<Said> {
         let error: Map<String, Value> = serde_json::from_slice(body).ok()?;
         let is_known = error.keys().all(|name| matches!(name.as_str(), "code" | "message" | "detail"));

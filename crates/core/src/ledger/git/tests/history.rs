@@ -17,7 +17,7 @@ async fn branch_that_was_forced_back_is_truncated_and_a_rewritten_one_is_forked(
         assert_eq!(append.kind(), ErrorKind::LedgerAmbiguous, "{append:?}");
         assert!(append.to_string().contains(&tip), "{append}");
     }
-    // A machine with its memory, but with a new repository, sees it by the head of the log.
+    // A machine that lost the repository of its cache detects the cut by the head that it saw.
     std::fs::remove_dir_all(world.repository(&ledger)).unwrap();
     refused(ledger.size(&channel()).await, ErrorKind::LedgerTruncated, &["4 were read on this machine before"]);
     // Another entry takes the place of one that was read.
