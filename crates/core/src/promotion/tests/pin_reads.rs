@@ -25,7 +25,7 @@ async fn hidden_pin_of_the_live_digest_counts_as_there() {
         w.registry.hide(w.prod.repository(), &w.digests[n], ErrorAnswer::new(status, "POLICY", "5 vulnerabilities"));
         let receipt = w.promoter.promote(&w.prod, w.release(&format!("1.{}", n + 1))).options(terms()).await.unwrap();
         assert_eq!(w.observed(), Some(w.digests[n + 1]), "{status}");
-        let hidden = receipt.findings().iter().find(|finding| finding.why.as_str().contains("as pinned, by the log"));
+        let hidden = receipt.findings().iter().find(|finding| finding.why.as_str().contains("also as pinned"));
         assert!(hidden.unwrap().why.as_str().contains("POLICY: 5 vulnerabilities"), "{:?}", receipt.findings());
     }
 }

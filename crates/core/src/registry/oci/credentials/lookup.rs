@@ -97,8 +97,8 @@ impl Lookup {
                 Stored::NoHelper(helper) => {
                     missing.get_or_insert_with(|| {
                         invalid(format!(
-                            "{place} says that {helper} keeps the login of {}, and this program is not installed: \
-                             install it, or log in again without a helper",
+                            "{place} names {helper}, which is not installed, for the login of {}: install the program, \
+                             or log in again without a helper",
                             self.registry
                         ))
                     });

@@ -161,7 +161,7 @@ async fn busy_or_broken_token_server_is_tried_again_and_never_bypassed() {
     let script = Script::start(|request, _| own(request, |_| reply(429, &[("retry-after", "999")], ""))).await;
     let error = registry(options()).resolve(&repository(&script), &prod()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::RegistryBusy, "{error:?}");
-    assert!(error.to_string().ends_with("it asks to wait for 999 s"), "{error}");
+    assert!(error.to_string().contains("it asks to wait for 999 s"), "{error}");
     assert_eq!(script.requests().len(), 2, "nothing goes out unauthenticated");
 }
 
@@ -245,5 +245,5 @@ async fn a_challenge_that_cannot_be_read_is_an_error() {
     }
     let script = Script::start(|_, _| reply(401, &[], "")).await;
     let error = registry(options()).resolve(&repository(&script), &prod()).await.unwrap_err();
-    assert!(error.to_string().ends_with("does not say how to authenticate"), "{error}");
+    assert!(error.to_string().ends_with("it is not known how to log in"), "{error}");
 }

@@ -85,7 +85,7 @@ async fn hidden_404_proves_no_absence_if_the_login_fails() {
     let wants_a_token = || reply(401, &[("www-authenticate", "Bearer realm=\"/token\"")], "");
     for (root, why) in [
         ((|| reply(503, &[], "")) as fn() -> Reply, "the registry answered 503"),
-        (wants_a_token as fn() -> Reply, "the token server's answer holds no token"),
+        (wants_a_token as fn() -> Reply, "the token server's answer has no token"),
     ] {
         let script = Script::start(move |request, _| hiding(request, 404, root)).await;
         let error = registry(with_login(&script)).resolve(&repository(&script), &absent()).await.unwrap_err();
