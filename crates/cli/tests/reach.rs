@@ -144,7 +144,7 @@ fn proxy_that_wants_a_login_is_permanent_and_says_where_it_is_written() {
     let (world, proxy) = secure(|_| NAME.to_owned());
     let connect = ConnectProxy::for_login("Basic Y2k6YzRuNHJ5", [(&*format!("{NAME}:443"), proxy.host())]);
     let url = |login: &str| connect.url().replace("http://", &format!("http://{login}"));
-    let args = ["bootstrap", "prod", "--source", "1.4.0", "--ca-file", "own.pem", "--retry-for", "5m"];
+    let args = ["bootstrap", "prod", "--source", "1.4.0", "--ca-file", "own.pem", "--retry-for", "20s"];
     for (login, want) in [
         ("", "it wants a login: write it into HTTPS_PROXY, as in http://USER:PASSWORD@HOST:PORT"),
         ("ci:c4n4ry2@", "it does not take the user and the password in HTTPS_PROXY"),
@@ -166,7 +166,7 @@ fn proxy_that_refuses_a_host_is_named_with_its_log() {
     let refused = run(&world, &args, &[("HTTPS_PROXY", &connect.url())], 6);
     assert!(refused.err.contains("; the proxy's log says why: its rules, or its login"), "{}", refused.err);
 
-    let args = ["bootstrap", "prod", "--source", "1.4.0", "--ca-file", "own.pem", "--retry-for", "5m"];
+    let args = ["bootstrap", "prod", "--source", "1.4.0", "--ca-file", "own.pem", "--retry-for", "20s"];
     let socks = run(&world, &args, &[("ALL_PROXY", &connect.url().replace("http:", "socks5:"))], 6);
     assert!(socks.err.contains("only http:// and https:// proxies can be used"), "{}", socks.err);
 }
