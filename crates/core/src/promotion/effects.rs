@@ -331,7 +331,7 @@ impl Effects {
         }
         let reference = self.channel.repository().digest(digest);
         self.inner.registry.fetch(&reference).await?.ok_or_else(|| {
-            Error::new(ErrorKind::RegistryAbsent, format!("{reference} is gone from the registry"))
+            Error::new(ErrorKind::RegistryAbsent, format!("{reference} is gone from the registry: push it again"))
                 .with_context("reference", &reference)
         })
     }

@@ -53,6 +53,22 @@ async fn tag_does_not_leave_a_landed_digest_whose_pin_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn tag_leaves_a_live_digest_that_is_gone_once_it_is_pushed_again() {
+    let w = world().bootstrapped().await;
+    w.promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap();
+    let manifest = w.manifest(1).await;
+    w.registry.delete_manifest(w.prod.repository(), &w.digests[1]);
+    let error = w.promoter.rollback(&w.prod).options(terms()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::MoveFailed);
+    let want = format!("reg.io/acme/shop@{} is gone from the registry: push it again", w.digests[1]);
+    assert!(error.to_string().contains(&want), "{error}");
+
+    w.registry.push(w.prod.repository(), &tag("1.1"), &manifest);
+    w.promoter.rollback(&w.prod).options(terms()).await.unwrap();
+    assert_eq!(w.registry.peek(w.prod.repository(), w.prod.tag()), Some(w.digests[0]));
+}
+
+#[tokio::test(start_paused = true)]
 async fn retry_that_closes_its_landed_move_without_a_pin_is_committed_with_a_warning() {
     let (w, ledger) = shared().await;
     let keyed = || MoveOptions { idempotency_key: Some("run-7".parse().unwrap()), ..terms() };
