@@ -123,7 +123,8 @@ fn the_second_ctrl_c_leaves_at_once_and_another_run_recovers() {
     );
     let busy = world.does(&[&["promote", &prod, "--source", "1.4.2", "--on-conflict", "fail"][..], &long].concat(), 3);
     assert!(
-        busy.err.contains("[CHANNEL_BUSY]\nhint: wait with --timeout TIME, or use --on-conflict requeue"),
+        busy.err.contains("[CHANNEL_BUSY]\nhint: wait longer with --timeout TIME;")
+            && busy.err.contains(&format!("if the run of the open move is dead: `tagwarden recover {prod}`")),
         "{}",
         busy.err
     );
@@ -160,6 +161,26 @@ fn a_dead_move_is_closed_with_abort() {
     assert_eq!((&json["result"], &json["event"]["status"]), (&"closed".into(), &"aborted".into()));
     assert_eq!(world.digest("prod"), world.digest("1.4.0"));
     world.verify_independently("prod");
+}
+
+#[test]
+fn dead_move_that_landed_is_not_aborted_and_the_answer_says_how_to_leave_it() {
+    let world = World::with_prod();
+    let prod = world.prod();
+    world.server.clear_requests();
+    world.server.always(|seen| seen.is("PUT", "/manifests/prod"), HttpFault::Silent);
+    let times = ["--ttl", "1s", "--grace", "600ms", "--quiet", "600ms", "--put-timeout", "500ms"];
+    let mut child = world.begin(&[&["promote", prod.as_str(), "--source", "1.4.1"][..], &times].concat());
+    await_put(&world);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    world.server.calm();
+    // As if the put had landed.
+    world.push_by_hand(1);
+    let said = world.does(&[&["recover", prod.as_str(), "--abort"][..], &times].concat(), 0);
+    assert!(said.out.starts_with(&format!("committed promote {prod}\n")), "{}", said.out);
+    let way = format!("it had landed, so it was not aborted; to leave it: tagwarden rollback {prod} --reason …");
+    assert!(said.out.contains(&way), "{}", said.out);
 }
 
 #[test]

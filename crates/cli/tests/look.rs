@@ -325,11 +325,19 @@ fn verify_of_ledger_and_of_file_agree() {
 }
 
 #[test]
+fn verify_without_logs_is_an_error() {
+    let world = World::new();
+    std::fs::create_dir(world.dir.path().join("elsewhere")).unwrap();
+    let said = world.does(&["verify", "--ledger", "elsewhere"], 1);
+    assert!(said.err.contains("there are no logs, so nothing was verified [LEDGER_ABSENT]"), "{}", said.err);
+}
+
+#[test]
 fn verify_proves_the_ledger_or_names_the_defect() {
     let world = with_history();
     let said = world.does(&["verify"], 0);
     assert!(said.out.contains("sound: 9 entries, 4 moves, root sha256:"), "{}", said.out);
-    assert!(said.out.contains("Unanchored: a cut tail cannot be seen"), "{}", said.out);
+    assert!(said.out.contains("Unanchored: a changed last entry or a cut tail cannot be seen"), "{}", said.out);
     let json = world.json(&["verify"], 0);
     assert_eq!((&json["sound"], &json["anchored"]), (&true.into(), &false.into()));
 

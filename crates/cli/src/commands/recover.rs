@@ -19,5 +19,5 @@ pub(super) async fn recover(setup: &Setup, args: RecoverArgs, style: Style) -> R
     let promoter = setup.promoter_of(&channel, Arc::new(registry), ledger, times)?;
     let mode = if args.abort { RecoveryMode::Abort } else { RecoveryMode::RollForward };
     let recovered = until_closed(&channel, promoter.recover(&channel, mode, provenance, args.timeout)).await?;
-    render::recovered(&channel, &recovered, style)
+    render::recovered(&channel, &recovered, args.abort, style)
 }

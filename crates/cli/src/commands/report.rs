@@ -8,7 +8,7 @@ use tagwarden::ledger;
 use tagwarden::log::LogReport;
 use tagwarden::promotion::{AuditLooks, AuditOptions};
 use tagwarden::retention::RetentionRule;
-use tagwarden::{Channel, Result, Times};
+use tagwarden::{Channel, Error, ErrorKind, Result, Times};
 
 use crate::args::{AuditArgs, RetentionArgs, VerifyArgs};
 use crate::connect::{self, Setup};
@@ -60,6 +60,11 @@ pub(super) async fn verify(setup: &Setup, args: &VerifyArgs, style: Style) -> Re
                 reports.push(reader.verify(&channel).await?);
             }
         }
+    }
+    if reports.is_empty() {
+        // A check of the wrong place must not look like a check that passed.
+        let message = format!("{}: there are no logs, so nothing was verified", setup.ledger_url()?);
+        return Err(Error::new(ErrorKind::LedgerAbsent, message));
     }
     render::verified(&reports, style)
 }

@@ -68,7 +68,10 @@ fn hint(error: &Error) -> Option<String> {
                 "look at `tagwarden current {channel}`, then ask again; --on-conflict requeue moves after the other one"
             )
         }
-        ErrorKind::ChannelBusy => "wait with --timeout TIME, or use --on-conflict requeue".to_owned(),
+        ErrorKind::ChannelBusy => format!(
+            "wait longer with --timeout TIME; a move can wait its turn with --on-conflict requeue; if the run of the open move is \
+             dead: `tagwarden recover {channel}`"
+        ),
         ErrorKind::PolicyRefused if refused_by(error, "TARGET_INCOMPLETE") => {
             "push the missing parts again, or name another target; --override parts-present with --reason goes there all the \
              same, where the policy lets it be overridden"
@@ -100,8 +103,8 @@ fn hint(error: &Error) -> Option<String> {
             format!("name {to} in --ledger, TAGWARDEN_LEDGER or tagwarden.toml")
         }
         ErrorKind::LedgerForeign => {
-            "use the other ledger; if it is lost, --override ledger-complete with --reason, where the policy lets it be \
-             overridden"
+            "use the other ledger, or bring its logs here with `tagwarden ledger migrate`; if it is lost, `tagwarden bootstrap` \
+             with --override ledger-complete and --reason, where the policy lets it be overridden"
                 .to_owned()
         }
         ErrorKind::LedgerCorrupt | ErrorKind::LedgerTruncated | ErrorKind::LedgerForked => {

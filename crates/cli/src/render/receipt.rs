@@ -1,7 +1,7 @@
 //! The results of moves and recoveries.
 
 use serde_json::json;
-use tagwarden::log::{Op, RecordedFinding, Verdict};
+use tagwarden::log::{MoveStatus, Op, RecordedFinding, Verdict};
 use tagwarden::promotion::RecoveryResult;
 use tagwarden::{Channel, ErrorClass, MoveResult, Receipt, Result};
 
@@ -55,7 +55,8 @@ pub(crate) fn declined(channel: &Channel) -> Result<Answer> {
 }
 
 /// The result of a recovery.
-pub(crate) fn recovered(channel: &Channel, recovered: &RecoveryResult, style: Style) -> Result<Answer> {
+/// The result of a recovery; `aborts` is true if it was asked to abort the move.
+pub(crate) fn recovered(channel: &Channel, recovered: &RecoveryResult, aborts: bool, style: Style) -> Result<Answer> {
     let text = match recovered {
         RecoveryResult::Nothing => format!("{} {channel}: no move is open", style.good("nothing to do")),
         RecoveryResult::Closed { event, warnings: warned } => {
@@ -63,6 +64,12 @@ pub(crate) fn recovered(channel: &Channel, recovered: &RecoveryResult, style: St
             let intent = &event.intent;
             let fields = release(Fields::under(title), event).field("digest", intent.target.digest);
             let fields = told(fields.field("previous", at_digest(intent.previous)), event);
+            let fields = match aborts && event.status() == MoveStatus::Committed {
+                true => fields.line(format!(
+                    "  it had landed, so it was not aborted; to leave it: tagwarden rollback {channel} --reason …"
+                )),
+                false => fields,
+            };
             warnings(fields, warned, style).text()
         }
     };

@@ -206,7 +206,10 @@ pub(crate) fn verified(reports: &[LogReport], style: Style) -> Result<Answer> {
     let count = reports.len();
     let noun = if count == 1 { "log" } else { "logs" };
     lines.push(match sound {
-        true => format!("{count} {noun}: every entry holds. Unanchored: a cut tail cannot be seen without a checkpoint kept elsewhere"),
+        true => format!(
+            "{count} {noun}: every entry holds. Unanchored: a changed last entry or a cut tail cannot be seen without a \
+             checkpoint kept elsewhere"
+        ),
         false => format!("{count} {noun}: defects were found; an entry with a defect changes nothing in the state"),
     });
     let json = json!({ "sound": sound, "anchored": false, "logs": reports });
