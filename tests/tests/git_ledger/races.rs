@@ -14,7 +14,7 @@ use super::{Machines, append, bare, channel, entry, whole};
 /// Default of TAGWARDEN_RACES: the number of positions for which 8 writers race.
 const RACES: u64 = 10;
 
-/// Default of TAGWARDEN_WRITES: the number of entries of each of 16 writers.
+/// Default of TAGWARDEN_GIT_WRITES: the number of entries of each of 16 writers.
 const EACH: u64 = 5;
 
 async fn writers(machines: &Machines, count: usize) -> Vec<GitLedger> {
@@ -52,7 +52,7 @@ async fn exactly_one_wins(machines: &Machines) {
 
 /// 16 writers over 4 channels: every entry is stored once, and no log has a gap.
 async fn no_entry_is_lost(machines: &Machines) {
-    let each = number_of("TAGWARDEN_WRITES").unwrap_or(EACH);
+    let each = number_of("TAGWARDEN_GIT_WRITES").unwrap_or(EACH);
     let tasks = writers(machines, 16).await.into_iter().enumerate().map(|(writer, ledger)| {
         tokio::spawn(async move {
             let channel = channel(&format!("shop-{}", writer % 4));

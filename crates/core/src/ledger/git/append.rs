@@ -27,7 +27,7 @@ const SETTLE: Duration = Duration::from_secs(45);
 /// The number of pushes of one commit that the server does not accept although the branch did not move.
 pub(super) const TRIES: u32 = 5;
 
-/// The pause in a crowd of writers is at most the time of the last append times two to the power of this.
+/// The pause in a crowd of writers is less than the time of the last append times two to the power of this.
 pub(super) const STEPS: u32 = 3;
 
 /// The least time that an append is taken to last.
@@ -85,11 +85,9 @@ impl Turn<'_> {
             };
             match settled {
                 Settled::Done(appended) => {
-                    self.known.crowd = match (appended, behind) {
-                        (Appended::Stored, 0) => self.known.crowd.saturating_sub(1),
-                        (Appended::Stored, _) => self.known.crowd,
-                        (Appended::Conflict, _) => STEPS.min(self.known.crowd + 1),
-                    };
+                    if appended == Appended::Conflict {
+                        self.known.crowd = STEPS.min(self.known.crowd + 1);
+                    }
                     return Ok(appended);
                 }
                 Settled::Behind => {
@@ -117,7 +115,7 @@ impl Turn<'_> {
     fn let_others_go_first(&self) -> bool {
         let Known { crowd, lasted, .. } = *self.known;
         if crowd > 0 {
-            thread::sleep((lasted.max(SHORTEST) * (1 << crowd)).mul_f64(random()));
+            thread::sleep((lasted.max(SHORTEST) * ((1 << crowd) - 1)).mul_f64(random()));
         }
         crowd > 0
     }
@@ -254,7 +252,12 @@ impl Turn<'_> {
             let head = Head { channel: channel.clone(), leaf: leaf(last), size: view.size() };
             let _ = self.branch.cache.see(&head);
         }
+        // A winner goes on to wait as long as the others, unless there were none since its last entry.
+        if self.known.tip == self.known.pushed {
+            self.known.crowd = self.known.crowd.saturating_sub(1);
+        }
         self.known.tip = Some(commit.clone());
+        self.known.pushed = Some(commit.clone());
         // If the cache has the tip from before, only a look may say what the log has now.
         self.known.looked = moved.is_ok().then_some(begun);
         self.keep(channel, commit, &Arc::new(view));

@@ -33,7 +33,10 @@ pub(super) struct Known {
     views: HashMap<Channel, (String, Arc<View>)>,
     /// The time that the last append took.
     pub(super) lasted: Duration,
-    /// A measure of the other writers: one more for each append that came first, at most [`super::append::STEPS`].
+    /// The commit that this process pushed last.
+    pub(super) pushed: Option<String>,
+    /// A measure of the other writers: one more for each entry that came first, at most [`super::append::STEPS`], and one
+    /// less where none came between two entries of this process.
     pub(super) crowd: u32,
 }
 
