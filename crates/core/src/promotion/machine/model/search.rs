@@ -27,13 +27,16 @@ const COMMITTED: &str = "a move is committed";
 /// steps, searches the first `most`, and then as many steps of random walks to the end.
 fn search(setup: Setup, most: usize) -> Result<Searched, String> {
     let endings = Arc::clone(&setup.endings);
-    let options = || setup.clone().checker().target_state_count(most).finish_when(HasDiscoveries::AnyFailures);
-    let checker = options().spawn_bfs().join();
+    let options = |walks| {
+        let setup = Setup { walks, ..setup.clone() };
+        setup.checker().target_state_count(most).finish_when(HasDiscoveries::AnyFailures)
+    };
+    let checker = options(false).spawn_bfs().join();
     violation(&checker)?;
     let depth = (checker.state_count() >= most).then(|| checker.max_depth() - 1);
     let mut committed = checker.discovery(COMMITTED).is_some();
     if depth.is_some() {
-        let walks = options().spawn_simulation(1, UniformChooser).join();
+        let walks = options(true).spawn_simulation(1, UniformChooser).join();
         violation(&walks)?;
         committed |= walks.discovery(COMMITTED).is_some();
     }
@@ -146,6 +149,9 @@ impl Model for Setup {
         may(Event::Block, blocks > 0);
         may(Event::Unblock, !world.blocked.is_empty());
         may(Event::Foreign, foreign > 0);
+        if self.walks {
+            events.retain(|event| self.next_state(world, event.clone()).is_some());
+        }
     }
 
     fn next_state(&self, last: &World, event: Event) -> Option<World> {

@@ -54,6 +54,8 @@ pub(super) struct Setup {
     /// True to check in every state that, if all workers die there, another machine can close the open move.
     pub(super) rest: bool,
     pub(super) left_out: Option<Rule>,
+    /// True for random walks. The checker cannot name the path of a walk in which it chose an event that changes nothing.
+    pub(super) walks: bool,
     /// The ends that workers have reached, a bit for each `Ending`.
     pub(super) endings: Arc<AtomicU32>,
 }
@@ -166,6 +168,7 @@ impl Setup {
             returns: false,
             rest: false,
             left_out: None,
+            walks: false,
             endings: Arc::default(),
         }
     }
