@@ -233,7 +233,7 @@ fn value_that_no_order_expects_is_invalid() {
     let world = World::with_prod();
     let prod = world.prod();
     let said = world.does(&["promote", &prod, "--source", "1.4.1", "--order", "1.4.1"], 2);
-    assert!(said.err.contains("order: no order of releases is configured; `[order]`"), "{}", said.err);
+    assert!(said.err.contains("order: no order of releases is configured; set `by` in `[order]`"), "{}", said.err);
     configure(&world, "semver", "");
     let said = world.does(&["promote", "prod", "--source", "1.4.1", "--order", "next"], 2);
     let want = "order: \"next\" is not a semantic version, such as 1.4.2 (by = \"semver\") [VALUE_INVALID]";
