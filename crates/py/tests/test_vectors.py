@@ -191,7 +191,7 @@ def test_terms_options_and_records_have_the_fields_of_the_core() -> None:
         tagwarden.ActiveHold: "log/state/hold",
         tagwarden.MigratedTo: "log/state",
         tagwarden.PossiblyOpen: "log/state/open_move",
-        tagwarden.Finding: "policy/guardrail",
+        tagwarden.Finding: "policy/finding",
     }
     for of, path in alike.items():
         assert _attributes(of) == _fields_of(path, of.__name__), of
