@@ -133,7 +133,7 @@ fn prepare<'a>(names: &'a RealNames, case: &'a Case) -> (Home<'a>, Sent) {
         }
         Expect { registry_token: Some(_), .. } => {
             secret = site.server.registry_token(&format!("repository:{path}:pull"));
-            site.demand("nobody", "nothing");
+            site.demand("other", "nothing");
             [(site.registry.at.to_owned(), BEARER.to_owned())].into()
         }
         expect => {
