@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::task::JoinSet;
 
 use super::machine::{FirstRead, LogRead, Ms, TagRead, WaitReason};
 use super::rollback::AfterRollback;
@@ -106,6 +107,14 @@ impl Inner {
         let sent = self.now();
         let answer = self.registry.read_tag(channel.repository(), channel.tag()).await?;
         Ok(TagRead { value: answer.digest, sent, date: answer.date, hidden: false })
+    }
+
+    /// Begins to read the channel's tag. Dropping the result ends the read.
+    pub(super) fn begin_read(self: &Arc<Inner>, channel: &Channel) -> JoinSet<Result<TagRead>> {
+        let (inner, channel) = (Arc::clone(self), channel.clone());
+        let mut reading = JoinSet::new();
+        reading.spawn(async move { inner.read_tag(&channel).await });
+        reading
     }
 
     /// Tells the observer that a run of the channel waits, until `until` at most.

@@ -132,20 +132,19 @@ impl Plan {
             Purpose::Act => inner.for_moves().since(Instant::now()),
             Purpose::Look => inner.since(Instant::now()),
         };
-        // The tag is read while the log is looked at for the name: a put that the read shows began before it, and its intent
-        // is in that log.
-        let (source, read) = match operation.source() {
-            Some(release) => {
-                let home = channel.into();
-                let (source, read) = tokio::join!(inner.source(&home, release), inner.read_tag(channel));
-                (Some(source?), Some(read))
-            }
-            None => (None, None),
+        // The tag is read while the log is looked at for a name: a put that the read shows began before it, and its intent is
+        // in that log.
+        let is_named = operation.source().is_some() || matches!(operation, Operation::Rollback(Some(_)));
+        let reading = is_named.then(|| inner.begin_read(channel));
+        let source = match operation.source() {
+            Some(release) => Some(inner.source(&channel.into(), release).await?),
+            None => None,
         };
         let terms = terms.of_source(source.as_ref());
         operation.check(channel, source.as_ref(), &terms, &inner.policy)?;
         inner.policy.permit_overrides(channel, &terms.overrides, &terms.provenance, inner.clock.now())?;
-        let mut run = Run::of(inner, channel, operation, source, read, terms).await?;
+        let reading = reading.unwrap_or_else(|| inner.begin_read(channel));
+        let mut run = Run::of(inner, channel, operation, source, reading, terms).await?;
         detached(|caller| async move {
             let what = loop {
                 match run.next.clone() {

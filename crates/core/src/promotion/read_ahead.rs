@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::driver::Run;
@@ -11,7 +12,7 @@ use super::machine::{Ask, Key, Moving, Next, TagRead};
 use super::naming::NamedSource;
 use super::request::{MoveOptions, Operation};
 use super::rollback::AfterRollback;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Op, Source};
 use crate::registry::Manifest;
 use crate::value::{Channel, Digest, Target};
@@ -23,7 +24,7 @@ impl Run {
         channel: &Channel,
         operation: Operation,
         named: Option<NamedSource>,
-        read: Option<Result<TagRead>>,
+        reading: JoinSet<Result<TagRead>>,
         terms: MoveOptions,
     ) -> Result<Run> {
         let (op, want, on_conflict) = (operation.op(), operation.want(None), terms.on_conflict);
@@ -56,22 +57,20 @@ impl Run {
             place,
             refusal,
         };
-        let target = run.read_ahead(read).await?;
+        let target = run.read_ahead(reading).await?;
         run.ask.want = run.operation.want(target);
         (run.moving, _) = Moving::start(run.ask.clone(), run.effects.worker.clone(), run.effects.inner.now());
         Ok(run)
     }
 
-    /// Reads log, tag, target and pins at the same time; the tag only if it was not read while the source was named.
-    /// Returns the target's digest, if the request names a target.
-    async fn read_ahead(&mut self, read: Option<Result<TagRead>>) -> Result<Option<Digest>> {
-        let (inner, channel) = (Arc::clone(&self.effects.inner), self.effects.channel.clone());
-        let (source, read) = match self.operation.clone() {
+    /// Reads log, target and pins while the tag is read. Returns the target's digest, if the request names a target.
+    async fn read_ahead(&mut self, mut reading: JoinSet<Result<TagRead>>) -> Result<Option<Digest>> {
+        let channel = self.effects.channel.clone();
+        let source = match self.operation.clone() {
             Operation::Rollback(Some(target)) => {
-                let (digest, read) = tokio::join!(self.rollback_digest(&target), inner.read_tag(&channel));
-                (Some(Source::Reference(channel.repository().digest(digest?))), Some(read))
+                Some(Source::Reference(channel.repository().digest(self.rollback_digest(&target).await?)))
             }
-            _ => (self.source().cloned(), read),
+            _ => self.source().cloned(),
         };
         let effects = &self.effects;
         let log = async {
@@ -82,10 +81,8 @@ impl Run {
             Ok::<_, Error>((log, [live, previous]))
         };
         let read = async {
-            match read {
-                Some(read) => read,
-                None => inner.read_tag(&channel).await,
-            }
+            let cut = || Error::new(ErrorKind::InternalFault, format!("{channel}: the read of the tag was cut short"));
+            reading.join_next().await.and_then(std::result::Result::ok).unwrap_or_else(|| Err(cut()))
         };
         let (log, read, target) = tokio::join!(log, read, self.find(source.as_ref()));
         let (log, pins) = log?;
