@@ -13,6 +13,9 @@ use common::{World, said};
 use serde_json::Value;
 use tagwarden_testing::HttpFault;
 
+/// The times of a move whose run dies.
+const DEAD: [&str; 8] = ["--ttl", "1s", "--grace", "600ms", "--quiet", "600ms", "--put-timeout", "500ms"];
+
 /// Begins a promotion to each of eight releases, all at the same time.
 fn eight(world: &World, flags: &[&str]) -> Vec<(i32, Value)> {
     let prod = world.prod();
@@ -139,25 +142,29 @@ fn the_second_ctrl_c_leaves_at_once_and_another_run_recovers() {
     world.verify_independently("prod");
 }
 
+/// Kills a promotion of prod to 1.4.1 whose put the registry does not answer.
+fn kill_a_promotion(world: &World) {
+    world.server.clear_requests();
+    world.server.always(|seen| seen.is("PUT", "/manifests/prod"), HttpFault::Silent);
+    let mut child = world.begin(&[&["promote", &world.prod(), "--source", "1.4.1"][..], &DEAD].concat());
+    await_put(world);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    world.server.calm();
+}
+
 #[test]
 fn a_dead_move_is_closed_with_abort() {
     let world = World::with_prod();
     let prod = world.prod();
-    world.server.clear_requests();
-    world.server.always(|seen| seen.is("PUT", "/manifests/prod"), HttpFault::Silent);
-    let times = ["--ttl", "1s", "--grace", "600ms", "--quiet", "600ms", "--put-timeout", "500ms"];
-    let mut child = world.begin(&[&["promote", prod.as_str(), "--source", "1.4.1"][..], &times].concat());
-    await_put(&world);
-    child.kill().unwrap();
-    child.wait().unwrap();
-    world.server.calm();
+    kill_a_promotion(&world);
     world.server.clear_requests();
     let before = std::fs::read(world.log("prod")).unwrap();
-    let said = world.does(&[&["promote", prod.as_str(), "--source", "1.4.2", "--dry-run"][..], &times].concat(), 0);
+    let said = world.does(&[&["promote", prod.as_str(), "--source", "1.4.2", "--dry-run"][..], &DEAD].concat(), 0);
     assert!(said.out.contains("a dead move is open: promote to sha256:"), "{}", said.out);
     assert_eq!(std::fs::read(world.log("prod")).unwrap(), before, "a dry run writes nothing");
     assert!(world.server.requests().iter().all(|request| request.method != "PUT"));
-    let json = world.json(&[&["recover", prod.as_str(), "--abort"][..], &times].concat(), 0);
+    let json = world.json(&[&["recover", prod.as_str(), "--abort"][..], &DEAD].concat(), 0);
     assert_eq!((&json["result"], &json["event"]["status"]), (&"closed".into(), &"aborted".into()));
     assert_eq!(world.digest("prod"), world.digest("1.4.0"));
     world.verify_independently("prod");
@@ -167,17 +174,10 @@ fn a_dead_move_is_closed_with_abort() {
 fn dead_move_that_landed_is_not_aborted_and_the_answer_says_how_to_leave_it() {
     let world = World::with_prod();
     let prod = world.prod();
-    world.server.clear_requests();
-    world.server.always(|seen| seen.is("PUT", "/manifests/prod"), HttpFault::Silent);
-    let times = ["--ttl", "1s", "--grace", "600ms", "--quiet", "600ms", "--put-timeout", "500ms"];
-    let mut child = world.begin(&[&["promote", prod.as_str(), "--source", "1.4.1"][..], &times].concat());
-    await_put(&world);
-    child.kill().unwrap();
-    child.wait().unwrap();
-    world.server.calm();
+    kill_a_promotion(&world);
     // As if the put had landed.
     world.push_by_hand(1);
-    let said = world.does(&[&["recover", prod.as_str(), "--abort"][..], &times].concat(), 0);
+    let said = world.does(&[&["recover", prod.as_str(), "--abort"][..], &DEAD].concat(), 0);
     assert!(said.out.starts_with(&format!("committed promote {prod}\n")), "{}", said.out);
     let way = format!("it had landed, so it was not aborted; to leave it: tagwarden rollback {prod} --reason …");
     assert!(said.out.contains(&way), "{}", said.out);
