@@ -135,7 +135,9 @@ async fn writer_of_another_channel_gets_its_turn_in_a_crowd() {
         won += writer.await.unwrap();
     }
     println!("the crowd stored {won} entries, and the writer alone 5");
-    assert!(won < 100, "{won} entries came before these 5");
+    // With the same chance for each of the five, it is some 20. A writer that pauses longer while it loses came after
+    // 500, and later.
+    assert!(won < 150, "{won} entries came before these 5");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -11,7 +11,7 @@ use super::branch::{BACKOFF, Trouble};
 use super::build::Built;
 use super::cache::Head;
 use super::refusal::{Call, Fault};
-use super::turn::{Known, Turn};
+use super::turn::Turn;
 use super::view::{View, leaf};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{Appended, OpenMode};
@@ -26,12 +26,6 @@ const SETTLE: Duration = Duration::from_secs(45);
 
 /// The number of pushes of one commit that the server does not accept although the branch did not move.
 pub(super) const TRIES: u32 = 5;
-
-/// The pause in a crowd of writers is less than the time of the last append times two to the power of this.
-pub(super) const STEPS: u32 = 3;
-
-/// The least time that an append is taken to last.
-const SHORTEST: Duration = Duration::from_millis(20);
 
 /// The answer to one push.
 enum Pushed {
@@ -66,8 +60,9 @@ impl Turn<'_> {
             return Err(located(Error::new(ErrorKind::InternalFault, message)));
         }
         let begun = Instant::now();
-        // The winner of the last race waits as long as the others. After that, what was read before is out of date.
-        if self.let_others_go_first() {
+        if let Some(pause) = self.known.crowd.pause() {
+            thread::sleep(pause);
+            // What was read before is out of date.
             let _turn = self.branch.turn()?;
             self.look_now().map_err(|e| located(self.of_channel(channel, e)))?;
         }
@@ -76,7 +71,12 @@ impl Turn<'_> {
         loop {
             let pushed = self.push_once(channel, seq, bytes, &entry, begun);
             let settled = match pushed.map_err(|e| located(if in_doubt { ambiguous(e) } else { e }))? {
-                Pushed::Settled(settled) => settled,
+                Pushed::Settled(settled) => {
+                    if matches!(settled, Settled::Done(Appended::Conflict)) {
+                        self.known.crowd.lost();
+                    }
+                    settled
+                }
                 Pushed::Failed { base, fault } => {
                     // A refusal is an answer; after a lost answer, the push may still arrive.
                     in_doubt |= !matches!(fault, Fault::Refused(..) | Fault::Stale);
@@ -84,12 +84,7 @@ impl Turn<'_> {
                 }
             };
             match settled {
-                Settled::Done(appended) => {
-                    if appended == Appended::Conflict {
-                        self.known.crowd = STEPS.min(self.known.crowd + 1);
-                    }
-                    return Ok(appended);
-                }
+                Settled::Done(appended) => return Ok(appended),
                 Settled::Behind => {
                     behind += 1;
                     (in_doubt, unmoved) = (false, 0);
@@ -109,15 +104,6 @@ impl Turn<'_> {
                 }
             }
         }
-    }
-
-    /// Waits for a random time if there are other writers. False if there are none.
-    fn let_others_go_first(&self) -> bool {
-        let Known { crowd, lasted, .. } = *self.known;
-        if crowd > 0 {
-            thread::sleep((lasted.max(SHORTEST) * ((1 << crowd) - 1)).mul_f64(random()));
-        }
-        crowd > 0
     }
 
     /// Builds the append on the tip that was read last, and pushes it once.
@@ -153,7 +139,7 @@ impl Turn<'_> {
             // Nothing was run.
             Err(trouble) => return Err(self.branch.error(trouble, "append")),
         };
-        self.known.lasted = begun.elapsed();
+        self.known.crowd.lasted = begun.elapsed();
         if output.is_ok() {
             self.stored(channel, begun, built)?;
             return Ok(Pushed::Settled(Settled::Done(Appended::Stored)));
@@ -176,9 +162,9 @@ impl Turn<'_> {
         base: Option<&String>,
     ) -> Result<Settled> {
         if fault == Fault::Stale {
+            self.known.crowd.lost();
             // The pause comes before the look, so that the next push is not late again.
-            self.known.crowd = STEPS.min(self.known.crowd + 1);
-            self.let_others_go_first();
+            thread::sleep(self.known.crowd.pause().unwrap_or_default());
         }
         let _turn = self.branch.turn().map_err(ambiguous)?;
         self.look_until_read(channel, &fault)?;
@@ -252,10 +238,7 @@ impl Turn<'_> {
             let head = Head { channel: channel.clone(), leaf: leaf(last), size: view.size() };
             let _ = self.branch.cache.see(&head);
         }
-        // A winner goes on to wait as long as the others, unless there were none since its last entry.
-        if self.known.tip == self.known.pushed {
-            self.known.crowd = self.known.crowd.saturating_sub(1);
-        }
+        self.known.crowd.won(self.known.tip == self.known.pushed);
         self.known.tip = Some(commit.clone());
         self.known.pushed = Some(commit.clone());
         // If the cache has the tip from before, only a look may say what the log has now.
@@ -272,9 +255,4 @@ fn ambiguous(error: Error) -> Error {
     }
     let message = format!("it is not known whether the entry was stored: {}", error.message());
     Error::new(ErrorKind::LedgerAmbiguous, message).with_source(error)
-}
-
-/// A random number from 0 to 1.
-fn random() -> f64 {
-    f64::from(getrandom::u32().unwrap_or(u32::MAX)) / f64::from(u32::MAX)
 }

@@ -8,6 +8,7 @@ mod cache;
 mod command;
 mod commit;
 mod credential;
+mod crowd;
 mod fetch;
 mod init;
 mod layout;

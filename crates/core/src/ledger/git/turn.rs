@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 
 use super::branch::{Attempt, Branch, Trouble};
 use super::cache::Head;
+use super::crowd::Crowd;
 use super::layout::{ENTRIES, Found, LogDir, channel_of, file_name, first_of};
 use super::refusal::Fault;
 use super::tree::Object;
@@ -31,13 +32,9 @@ pub(super) struct Known {
     /// The time when the last look began.
     pub(super) looked: Option<Instant>,
     views: HashMap<Channel, (String, Arc<View>)>,
-    /// The time that the last append took.
-    pub(super) lasted: Duration,
     /// The commit that this process pushed last.
     pub(super) pushed: Option<String>,
-    /// A measure of the other writers: one more for each entry that came first, at most [`super::append::STEPS`], and one
-    /// less where none came between two entries of this process.
-    pub(super) crowd: u32,
+    pub(super) crowd: Crowd,
 }
 
 /// The use of a branch and its cache by one task; the other tasks of the process wait.
