@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::address::{Address, SHORT};
-use super::cache::{Cache, TIP};
+use super::cache::Cache;
 use super::command::{Git, Output};
 use super::credential::{self, Credential};
 use super::refusal::{At, Call, Fault, Said};
@@ -116,23 +116,23 @@ impl Branch {
 
     /// The names of all files at `tip`.
     pub(super) fn files(&self, tip: &str) -> Attempt<Vec<String>> {
-        let listed = self.local(&["ls-tree", "-r", "-z", "--name-only", "--full-tree", tip], None)?;
+        self.listed(&["-r", tip])
+    }
+
+    /// Those of the `names` at the top that the commit `tip` has.
+    pub(super) fn names(&self, tip: &str, names: &[&str]) -> Attempt<Vec<String>> {
+        self.listed(&[&[tip, "--"], names].concat())
+    }
+
+    fn listed(&self, what: &[&str]) -> Attempt<Vec<String>> {
+        let arguments = [&["ls-tree", "-z", "--name-only", "--full-tree"], what].concat();
+        let listed = self.local(&arguments, None)?;
         Ok(listed.split(|byte| *byte == 0).filter_map(|name| String::from_utf8(name.to_owned()).ok()).collect())
     }
 
     /// The output of a call that asks no server. If it fails, the cache is broken.
     pub(super) fn local(&self, arguments: &[&str], input: Option<Vec<u8>>) -> Attempt<Vec<u8>> {
-        self.local_with(&[], arguments, input)
-    }
-
-    /// As [`Branch::local`], with variables of the environment.
-    pub(super) fn local_with(
-        &self,
-        variables: &[(String, String)],
-        arguments: &[&str],
-        input: Option<Vec<u8>>,
-    ) -> Attempt<Vec<u8>> {
-        let mut git = self.git(self.timeout)?.variables(variables).args(arguments);
+        let mut git = self.git(self.timeout)?.args(arguments);
         if let Some(input) = input {
             git = git.input(input);
         }
@@ -177,10 +177,9 @@ impl Branch {
     }
 
     /// Notes that the branch is at `commit`, after this process pushed it.
-    pub(super) fn moved(&self, commit: &str) -> Attempt<()> {
-        self.local(&["update-ref", TIP, commit], None)?;
-        self.cache.see_tip(commit)?;
-        Ok(())
+    pub(super) fn moved(&self, commit: &str) -> Result<()> {
+        self.cache.set_tip(commit)?;
+        self.cache.see_tip(commit)
     }
 
     /// The meaning of a call that did not succeed.

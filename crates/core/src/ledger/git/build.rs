@@ -1,16 +1,18 @@
-//! The objects of an append: the file with one more line, the directories above it, and the commit.
+//! The commit of an append: the file of the log with one more line.
 
 use bytes::Bytes;
 
 use super::branch::Attempt;
 use super::commit::{COMMITTER, Commit};
-use super::layout::{ATTRIBUTES, LogDir, file_name, readme};
+use super::layout::{NOTES, directory, file_name};
 use super::refusal::Fault;
-use super::tree::{Object, Tree};
 use super::turn::Turn;
 use super::view::{LogFile, View, text};
 use crate::log::Entry;
 use crate::value::Channel;
+
+/// The ref of the last commit that was made in the cache, pushed or not.
+const BUILT: &str = "refs/tagwarden/built";
 
 /// An append that was built on a tip.
 pub(super) struct Built {
@@ -18,93 +20,90 @@ pub(super) struct Built {
     pub(super) view: View,
 }
 
+/// The path and the content of a file.
+type File<'a> = (&'a str, &'a [u8]);
+
 impl Turn<'_> {
     /// Makes the commit with the entry, on the tip that was read last.
     pub(super) fn build(&self, channel: &Channel, view: &View, bytes: &Bytes, entry: &Entry) -> Attempt<Built> {
         let (first, tail) = view.with(bytes);
-        let blob = self.write_blob(text(&tail))?;
-        let directory = LogDir::of(channel);
-        let mut trees = self.trees(directory.parts())?;
-        let (mut name, mut id) = (file_name(first), blob.clone());
-        let mut log = None;
-        // From the directory of the log up to the top.
-        for depth in (0..trees.len()).rev() {
-            let Some(tree) = trees.get_mut(depth) else { break };
-            match depth == directory.parts().len() {
-                true => tree.set_file(&name, &id),
-                false => tree.set_directory(&name, &id),
-            }
-            if depth == 0 && self.known.tip.is_none() {
-                self.add_notes(tree)?;
-            }
-            id = self.write_tree(tree)?;
-            log.get_or_insert_with(|| id.clone());
-            name = depth.checked_sub(1).and_then(|above| directory.parts().get(above)).cloned().unwrap_or_default();
+        let directory = directory(channel);
+        let path = format!("{directory}/{}", file_name(first));
+        let content = text(&tail);
+        let mut written: Vec<File<'_>> = vec![(&path, &content)];
+        if self.known.tip.is_none() {
+            written.extend(NOTES.map(|(path, text)| (path, text.as_bytes())));
         }
-        let commit = self.write_commit(&id, &Commit::of(entry))?;
+        let [blob, tree, commit] = self.commit(&Commit::of(entry), &written, [&path, &directory])?;
         let mut files = view.files.clone();
         files.retain(|file| file.first != first);
         files.push(LogFile { first, id: blob });
-        Ok(Built { commit, view: View { tree: log, files, tail } })
+        Ok(Built { commit, view: View { tree: Some(tree), files, tail } })
     }
 
-    /// The trees along a path at the tip, from the top on; empty ones where there are none.
-    pub(super) fn trees(&self, path: &[String]) -> Attempt<Vec<Tree>> {
-        let Some(tip) = &self.known.tip else { return Ok(vec![Tree::default(); path.len() + 1]) };
-        let paths = (0..=path.len()).map(|depth| path.get(..depth).unwrap_or_default().join("/"));
-        let parse = |object: Option<Object>| match object {
-            Some(object) => Ok(Tree::parse(&object.bytes, object.id.len())?),
-            None => Ok(Tree::default()),
-        };
-        self.branch.objects_at(tip, paths)?.into_iter().map(parse).collect()
+    /// Makes a commit with these files on the tip that was read last. Returns the ids of the objects at the `asked`
+    /// paths, and that of the commit after them.
+    ///
+    /// The same files and the same commit on the same tip always have the same id, so that pushing them again is
+    /// harmless.
+    pub(super) fn commit<const A: usize, const I: usize>(
+        &self,
+        commit: &Commit,
+        files: &[File<'_>],
+        asked: [&str; A],
+    ) -> Attempt<[String; I]> {
+        let input = import(commit, self.known.tip.as_deref(), files, &asked);
+        // One process makes every object. `--force`: the ref may be at a commit that was never pushed.
+        let arguments = ["fast-import", "--quiet", "--force", "--done", "--date-format=raw"];
+        let answer = String::from_utf8_lossy(&self.branch.local(&arguments, Some(input))?).into_owned();
+        let ids: Vec<String> = answer.lines().filter_map(id).map(str::to_owned).collect();
+        ids.try_into().map_err(|_| Fault::Cache(format!("git fast-import did not name the objects: {answer:?}")).into())
     }
+}
 
-    /// Adds `README.md` and `.gitattributes` where there are none. True if one was added.
-    pub(super) fn add_notes(&self, top: &mut Tree) -> Attempt<bool> {
-        let mut is_changed = false;
-        for (name, text) in [("README.md", readme()), (".gitattributes", ATTRIBUTES)] {
-            if !top.has(name) {
-                top.set_file(name, &self.write_blob(text.into())?);
-                is_changed = true;
-            }
-        }
-        Ok(is_changed)
+/// The input of `git fast-import` for a commit on `tip`.
+fn import(commit: &Commit, tip: Option<&str>, files: &[File<'_>], asked: &[&str]) -> Vec<u8> {
+    let Commit { message, author, email, seconds } = commit;
+    let (committer, address) = COMMITTER;
+    let mut input = format!(
+        "commit {BUILT}\nmark :1\nauthor {author} <{email}> {seconds} +0000\n\
+         committer {committer} <{address}> {seconds} +0000\ndata {}\n{message}\n",
+        message.len()
+    )
+    .into_bytes();
+    if let Some(tip) = tip {
+        input.extend_from_slice(format!("from {tip}\n").as_bytes());
     }
-
-    fn write_blob(&self, text: Vec<u8>) -> Attempt<String> {
-        self.write(&[], &["hash-object", "-w", "--stdin"], text)
+    for (path, content) in files {
+        input.extend_from_slice(format!("M 100644 inline {path}\ndata {}\n", content.len()).as_bytes());
+        input.extend_from_slice(content);
+        input.push(b'\n');
     }
-
-    pub(super) fn write_tree(&self, tree: &Tree) -> Attempt<String> {
-        self.write(&[], &["mktree", "--missing", "-z"], tree.input())
+    for path in asked {
+        input.extend_from_slice(format!("ls \"{path}\"\n").as_bytes());
     }
+    input.extend_from_slice(b"get-mark :1\ndone\n");
+    input
+}
 
-    /// The same commit for the same entry on the same tip, so that pushing it again is harmless.
-    pub(super) fn write_commit(&self, tree: &str, commit: &Commit) -> Attempt<String> {
-        let mut arguments = vec!["commit-tree", tree];
-        if let Some(tip) = &self.known.tip {
-            arguments.extend(["-p", tip]);
-        }
-        let date = format!("@{} +0000", commit.seconds);
-        let variables = [
-            ("GIT_AUTHOR_NAME", commit.author.as_str()),
-            ("GIT_AUTHOR_EMAIL", &commit.email),
-            ("GIT_AUTHOR_DATE", &date),
-            ("GIT_COMMITTER_NAME", COMMITTER.0),
-            ("GIT_COMMITTER_EMAIL", COMMITTER.1),
-            ("GIT_COMMITTER_DATE", &date),
-        ];
-        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        self.write(&variables, &arguments, commit.message.clone().into_bytes())
-    }
+/// The id in an answer: `<id>` of a mark, or `<mode> <type> <id>\t<path>` of a path.
+fn id(line: &str) -> Option<&str> {
+    let id = line.split('\t').next()?.rsplit(' ').next()?;
+    (matches!(id.len(), 40 | 64) && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(id)
+}
 
-    /// The id of the object that a call of git writes.
-    fn write(&self, variables: &[(String, String)], arguments: &[&str], input: Vec<u8>) -> Attempt<String> {
-        let id = self.branch.local_with(variables, arguments, Some(input))?;
-        let id = String::from_utf8_lossy(&id).trim().to_owned();
-        match matches!(id.len(), 40 | 64) && id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            true => Ok(id),
-            false => Err(Fault::Cache("git wrote an object and did not say its id".to_owned()).into()),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn id_is_found_in_each_kind_of_answer() {
+        let hex = "0123456789abcdef0123456789abcdef01234567";
+        assert_eq!(id(hex), Some(hex));
+        assert_eq!(id(&format!("040000 tree {hex}\treg.io/a b/@prod")), Some(hex));
+        assert_eq!(id(&format!("100644 blob {hex}{}\tx", &hex[..24])), Some(format!("{hex}{}", &hex[..24]).as_str()));
+        for line in ["missing reg.io/shop", "", &hex[1..], &hex.replace('0', "g")] {
+            assert_eq!(id(line), None, "{line}");
         }
     }
 }

@@ -117,6 +117,12 @@ impl Cache {
         }
     }
 
+    /// Writes the commit at the tip of the branch, which the repository has. As for reads, a process less than Git's own
+    /// `update-ref`.
+    pub(super) fn set_tip(&self, tip: &str) -> Result<()> {
+        self.write(&self.repository().join(TIP), format!("{tip}\n").as_bytes())
+    }
+
     /// Removes Git's lock files that a process left in the repository when it died. Only while the cache is locked.
     pub(super) fn remove_locks(&self) {
         for name in ["shallow.lock", "config.lock", "packed-refs.lock", "HEAD.lock", "refs/tagwarden/tip.lock"] {

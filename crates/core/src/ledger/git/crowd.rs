@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// The longest pause is less than the time of the last append times two to the power of this.
-const STEPS: u32 = 3;
+const STEPS: u32 = 4;
 
 /// The least time that an append is taken to last.
 const SHORTEST: Duration = Duration::from_millis(20);
@@ -78,13 +78,13 @@ mod tests {
             crowd.lost();
         }
         crowd.won(false);
-        assert_close(&crowd, LASTED * 7);
+        assert_close(&crowd, LASTED * 15);
         for nth in 1..=6 {
             crowd.lost();
-            assert_close(&crowd, LASTED * 7 / (1 << nth));
+            assert_close(&crowd, LASTED * 15 / (1 << nth));
         }
         crowd.won(true);
-        assert_close(&crowd, LASTED * 3);
+        assert_close(&crowd, LASTED * 7);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::thread;
 use super::append::TRIES;
 use super::branch::{Attempt, BACKOFF, Trouble};
 use super::commit::{COMMITTER, Commit};
+use super::layout::NOTES;
 use super::refusal::{Call, Fault};
 use super::turn::Turn;
 use crate::error::Result;
@@ -42,15 +43,20 @@ impl Turn<'_> {
 
     /// The commit that adds the notes to the tip; none if they are there.
     fn notes_commit(&self) -> Attempt<Option<String>> {
-        let mut top = self.trees(&[])?.pop().unwrap_or_default();
-        if !self.add_notes(&mut top)? {
+        let found = match &self.known.tip {
+            Some(tip) => self.branch.names(tip, NOTES.map(|(name, _)| name).as_slice())?,
+            None => Vec::new(),
+        };
+        let missing = NOTES.iter().filter(|(name, _)| !found.iter().any(|found| found == name));
+        let missing: Vec<_> = missing.map(|(name, text)| (*name, text.as_bytes())).collect();
+        if missing.is_empty() {
             return Ok(None);
         }
-        let tree = self.write_tree(&top)?;
         let now = SystemClock.now().unix_ms() / 1000;
         let message = "begin the ledger\n\nREADME.md says how to read this branch.\n\n[skip ci]\n".to_owned();
         let (author, email) = COMMITTER;
         let commit = Commit { message, author: author.to_owned(), email: email.to_owned(), seconds: now };
-        Ok(Some(self.write_commit(&tree, &commit)?))
+        let [commit] = self.commit(&commit, &missing, [])?;
+        Ok(Some(commit))
     }
 }

@@ -8,38 +8,18 @@ use crate::value::Channel;
 /// the log. A larger number makes appends and reads slower; a smaller number makes the tree larger.
 pub(super) const ENTRIES: u64 = 100;
 
-/// The text of `.gitattributes`: without it, `core.autocrlf` would change the bytes of entries in a clone.
-pub(super) const ATTRIBUTES: &str = "* -text\n";
+/// The files at the top of a branch, and their texts. Without `.gitattributes`, `core.autocrlf` would change the bytes of
+/// entries in a clone.
+pub(super) const NOTES: [(&str, &str); 2] = [("README.md", include_str!("README.md")), (".gitattributes", "* -text\n")];
 
-/// The text of `README.md`.
-pub(super) const fn readme() -> &'static str {
-    include_str!("README.md")
-}
-
-/// The directory of a channel's log.
+/// The directory of a channel's log: its path from the top of the branch.
 ///
 /// No component of a repository begins with `@`, so a log's directory is never a part of another repository's path.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct LogDir(Vec<String>);
-
-impl LogDir {
-    pub(super) fn of(channel: &Channel) -> LogDir {
-        let repository = channel.repository();
-        let names = [repository.registry()].into_iter().chain(repository.path().split('/'));
-        let mut parts: Vec<String> = names.map(|name| FILE.encode_text(name)).collect();
-        parts.push(format!("@{}", FILE.encode_text(channel.tag().as_str())));
-        LogDir(parts)
-    }
-
-    /// The names of the directories, the outermost first.
-    pub(super) fn parts(&self) -> &[String] {
-        &self.0
-    }
-
-    /// The path from the top of the branch.
-    pub(super) fn path(&self) -> String {
-        self.0.join("/")
-    }
+pub(super) fn directory(channel: &Channel) -> String {
+    let repository = channel.repository();
+    let names = [repository.registry()].into_iter().chain(repository.path().split('/'));
+    let parts: String = names.map(|name| format!("{}/", FILE.encode_text(name))).collect();
+    format!("{parts}@{}", FILE.encode_text(channel.tag().as_str()))
 }
 
 /// The position of the first entry in the file that has, or will have, the entry at `seq`.
@@ -76,7 +56,7 @@ pub(super) fn channel_of(path: &str) -> Found {
         None => Found::Other,
         Some((directory, _)) if FILE.is_cut(directory) => Found::Shortened,
         Some((directory, (repository, tag))) => match decoded(repository, tag) {
-            Some(channel) if LogDir::of(&channel).path() == directory => Found::Log(channel),
+            Some(channel) if self::directory(&channel) == directory => Found::Log(channel),
             _ => Found::Other,
         },
     }
@@ -101,9 +81,7 @@ mod tests {
             ("localhost:5000/shop:Prod-1.2_x", "localhost%3a5000/shop/@%50rod-1.2_x"),
             ("reg.io/a__b/c-d/e.f:prod", "reg.io/a__b/c-d/e.f/@prod"),
         ] {
-            let log = LogDir::of(&channel(text));
-            assert_eq!(log.path(), path);
-            assert_eq!(log.parts().join("/"), path);
+            assert_eq!(directory(&channel(text)), path);
             assert_eq!(channel_of(&format!("{path}/000000000100.jsonl")), Found::Log(channel(text)));
         }
     }
@@ -111,10 +89,10 @@ mod tests {
     #[test]
     fn long_tag_is_shortened_and_keeps_its_own_directory() {
         let long = |last: char| channel(&format!("reg.io/a:{}{last}", "P".repeat(127)));
-        let (one, two) = (LogDir::of(&long('A')), LogDir::of(&long('B')));
+        let (one, two) = (directory(&long('A')), directory(&long('B')));
         assert_ne!(one, two);
-        assert!(one.parts().iter().all(|part| part.len() < 255), "{one:?}");
-        assert_eq!(channel_of(&format!("{}/{}", one.path(), file_name(0))), Found::Shortened);
+        assert!(one.split('/').all(|part| part.len() < 255), "{one:?}");
+        assert_eq!(channel_of(&format!("{}/{}", one, file_name(0))), Found::Shortened);
     }
 
     #[test]
@@ -157,9 +135,10 @@ mod tests {
 
     #[test]
     fn readme_names_the_layout() {
+        let [(_, readme), _] = NOTES;
         for part in ["`<registry>/<repository>/@<tag>/", "12 digits", "tagwarden verify", "Do not edit"] {
-            assert!(readme().contains(part), "{part}");
+            assert!(readme.contains(part), "{part}");
         }
-        assert!(ENTRIES == 100 && readme().contains("100 entries"), "the README says how many");
+        assert!(ENTRIES == 100 && readme.contains("100 entries"), "the README says how many");
     }
 }

@@ -50,7 +50,7 @@ impl World {
         let mut input = b"commit refs/heads/tagwarden\ncommitter ada <ada@x.invalid> 1 +0000\ndata 0\n".to_vec();
         for (file, first) in log.chunks(100).zip((0..).step_by(100)) {
             let text = view::text(file);
-            let path = layout::LogDir::of(channel).path();
+            let path = layout::directory(channel);
             let head = format!("M 100644 inline {path}/{first:012}.jsonl\ndata {}\n", text.len());
             input.extend_from_slice(&[head.as_bytes(), &text, b"\n"].concat());
         }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::branch::{Attempt, Branch, Trouble};
 use super::cache::Head;
 use super::crowd::Crowd;
-use super::layout::{ENTRIES, Found, LogDir, channel_of, file_name, first_of};
+use super::layout::{ENTRIES, Found, channel_of, directory, file_name, first_of};
 use super::refusal::Fault;
 use super::tree::Object;
 use super::view::{self, FilesError, LogFile, View, about, leaf};
@@ -114,8 +114,7 @@ impl Turn<'_> {
     }
 
     fn view_at(&self, tip: &str, channel: &Channel, before: Option<Arc<View>>) -> Attempt<Arc<View>> {
-        let path = LogDir::of(channel).path();
-        let Some(directory) = self.branch.objects_at(tip, [path])?.pop().flatten() else {
+        let Some(directory) = self.branch.objects_at(tip, [directory(channel)])?.pop().flatten() else {
             return Ok(Arc::default());
         };
         if let Some(before) = &before
@@ -267,7 +266,7 @@ impl Turn<'_> {
                     let line = file.as_ref().and_then(|file| file.bytes.split(|byte| *byte == b'\n').next());
                     let said = line.and_then(lines::channel_of);
                     let place = path.strip_suffix(&file_name(0)).and_then(|path| path.strip_suffix('/'));
-                    match said.filter(|said| place == Some(LogDir::of(said).path().as_str())) {
+                    match said.filter(|said| place == Some(directory(said).as_str())) {
                         Some(channel) => channels.extend([channel]),
                         None => {
                             let why =

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::layout::{ENTRIES, first_in};
 use super::refusal::Fault;
-use super::tree::{Object, Tree};
+use super::tree::{self, Object};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::file::lines;
 use crate::log::{Defect, DefectCode, EncodedEntry};
@@ -56,9 +56,9 @@ impl View {
 
 /// The files of a log in its directory.
 pub(super) fn files(channel: &Channel, directory: &Object) -> Result<Vec<LogFile>, FilesError> {
-    let tree = Tree::parse(&directory.bytes, directory.id.len()).map_err(FilesError::Fault)?;
-    let named = tree.files().filter_map(|(name, id)| Some(LogFile { first: first_in(name)?, id: id.to_owned() }));
-    let mut files: Vec<LogFile> = named.collect();
+    let named = tree::files(&directory.bytes, directory.id.len()).map_err(FilesError::Fault)?;
+    let files = named.into_iter().filter_map(|(name, id)| Some(LogFile { first: first_in(name)?, id }));
+    let mut files: Vec<LogFile> = files.collect();
     files.sort_by_key(|file| file.first);
     match files.iter().zip((0..).step_by(ENTRIES as usize)).find(|(file, first)| file.first != *first) {
         None => Ok(files),
