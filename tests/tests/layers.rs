@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// The layer of a module of the library. None if it has no layer yet, which is a violation.
 fn layer(module: &str) -> Option<i8> {
     Some(match module {
-        "error" => -1,
+        "error" | "lock" => -1,
         "value" => 0,
         "log" => 1,
         "policy" | "drift" | "retention" => 2,

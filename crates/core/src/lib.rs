@@ -79,6 +79,7 @@ pub mod flux;
 #[cfg(any(feature = "oci", feature = "s3", feature = "gcs", feature = "azure"))]
 mod http;
 pub mod ledger;
+mod lock;
 pub mod log;
 pub mod policy;
 pub mod promotion;

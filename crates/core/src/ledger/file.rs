@@ -29,8 +29,9 @@ use self::disk::{Disk, FileMode, HostDisk};
 use self::log::Log;
 use super::name::FILE;
 use super::open_logs::OpenLogs;
-use super::{Appended, IndexStore, Ledger, OpenMode, Repair, RepairNotice, Unacknowledged, lock};
+use super::{Appended, IndexStore, Ledger, OpenMode, Repair, RepairNotice, Unacknowledged};
 use crate::error::{Error, ErrorKind, Result};
+use crate::lock::lock;
 use crate::log::LogReport;
 use crate::value::Channel;
 

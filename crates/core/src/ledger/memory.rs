@@ -6,8 +6,9 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{Appended, Ledger, lock};
+use super::{Appended, Ledger};
 use crate::error::Result;
+use crate::lock::lock;
 use crate::value::Channel;
 
 /// A ledger in memory. It orders the appends of all tasks of one process, and is lost when the process ends.

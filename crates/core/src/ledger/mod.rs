@@ -38,7 +38,6 @@ pub use url::LedgerUrl;
 pub use url::open::open_ledger;
 
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use async_trait::async_trait;
@@ -192,8 +191,3 @@ pub trait IndexStore: fmt::Debug + Send + Sync {
 
 /// Default of [`IndexStore::every`], in entries, for ledgers where one entry is cheap to read.
 const EVERY: u64 = 256;
-
-/// Locks a mutex, also after a panic in another task: the data of these mutexes are never half changed.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}

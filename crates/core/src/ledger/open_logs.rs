@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use super::lock;
+use crate::lock::lock;
 use crate::value::Channel;
 
 /// A cache of logs. A log may be forgotten at any time and made again, and there may be two of one channel.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex, OwnedMutexGuard};
@@ -13,6 +13,7 @@ use super::rollback::AfterRollback;
 use super::times::{Times, ms};
 use crate::error::{Error, Result};
 use crate::ledger::{ChannelLog, Ledger, Snapshot};
+use crate::lock::lock;
 use crate::log::{ChannelState, Deadlines};
 use crate::policy::Policy;
 use crate::registry::Registry;
@@ -68,7 +69,7 @@ impl Inner {
 
     /// The journal of a channel, shared by every run of this promoter.
     pub(super) fn journal(&self, channel: &Channel) -> Arc<Mutex<ChannelLog>> {
-        let mut journals = self.journals.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut journals = lock(&self.journals);
         let new = || Arc::new(Mutex::new(ChannelLog::new(Arc::clone(&self.ledger), channel.clone())));
         Arc::clone(journals.entry(channel.clone()).or_insert_with(new))
     }
@@ -95,7 +96,7 @@ impl Inner {
     /// time at which this process first read the log's entries.
     pub(super) fn log_read(&self, channel: &Channel, state: Arc<ChannelState>) -> LogRead {
         let now = self.now();
-        let mut all = self.first_reads.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = lock(&self.first_reads);
         let first_read = all.entry(channel.clone()).or_default();
         first_read.note(state.size, now, Deadlines::MAX_MS);
         let settle_ms = self.times.deadlines_for(channel.repository().registry()).settle_ms;

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use super::disk::Disk;
-use crate::ledger::{OpenMode, Repair, RepairNotice, lock};
+use crate::ledger::{OpenMode, Repair, RepairNotice};
+use crate::lock::lock;
 use crate::value::Channel;
 
 /// The greatest number of notices that are kept; older ones are dropped.

@@ -11,8 +11,8 @@ use super::disk::{DiskFile, FileMode};
 use super::mark::{End, Mark};
 use super::open::{OpenLog, PART};
 use crate::error::{Error, ErrorKind, Result};
-use crate::ledger::lock;
 use crate::ledger::name::{FILE, log_file};
+use crate::lock::lock;
 use crate::log::{Defect, DefectCode, LogReport, Verifier};
 use crate::value::Channel;
 

@@ -10,8 +10,8 @@ use object_store::path::Path;
 
 use super::bucket::Bucket;
 use crate::error::{Error, ErrorKind, Result};
-use crate::ledger::lock;
 use crate::ledger::name::OBJECT;
+use crate::lock::lock;
 use crate::log::EntryHash;
 use crate::value::Channel;
 

@@ -17,9 +17,10 @@ use tokio_postgres::types::{FromSql, Type};
 
 use self::address::Address;
 use self::pool::{Lease, Parameters, Pool};
-use super::{Appended, IndexStore, Ledger, LedgerUrl, OpenMode, Term, lock};
+use super::{Appended, IndexStore, Ledger, LedgerUrl, OpenMode, Term};
 use crate::backoff::Backoff;
 use crate::error::{Error, ErrorKind, Result};
+use crate::lock::lock;
 use crate::value::{Channel, Timestamp};
 
 /// The greatest number of entries that one read returns, for any `limit`: at most 8 MiB.

@@ -14,7 +14,8 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::address::{Address, CONNECT};
 use super::fault;
 use crate::error::{Error, ErrorKind, Result};
-use crate::ledger::{OpenMode, lock};
+use crate::ledger::OpenMode;
+use crate::lock::lock;
 use crate::tls::{self, Trust};
 
 /// The greatest number of connections that one ledger opens.

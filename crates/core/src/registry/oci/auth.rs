@@ -22,10 +22,10 @@ use super::endpoint::Endpoint;
 use super::fault::unanswered;
 use super::host::{Host, LONGEST_LIFE, Pass, RepositoryLogin};
 use super::http::request;
-use super::lock::lock;
 use super::options::TokenScope;
 use super::words::and;
 use crate::error::{Error, ErrorKind, Result};
+use crate::lock::lock;
 
 /// ECR answers an expired login with 403. A login younger than this has not expired, so a 403 to it is a real refusal.
 const MAY_HAVE_EXPIRED: Duration = Duration::from_secs(60);

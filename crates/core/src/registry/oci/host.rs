@@ -9,10 +9,10 @@ use tokio::time::Instant;
 
 use super::challenge::Challenge;
 use super::credentials::{Known, authorization};
-use super::lock::lock;
 use super::options::TokenScope;
 use super::recent::Recent;
 use crate::error::Result;
+use crate::lock::lock;
 use crate::secret::Secret;
 
 /// The longest time that a token is kept, even if its server names a longer one.

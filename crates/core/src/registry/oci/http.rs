@@ -10,11 +10,11 @@ use rustls::pki_types::CertificateDer;
 
 use super::certs::{self, Certificates};
 use super::host::{Hosts, hosts};
-use super::lock::lock;
 use super::options::{OciOptions, TokenScope};
 use super::token_servers::TokenServers;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{self, Clients};
+use crate::lock::lock;
 use crate::secret::{Secret, show};
 use crate::tls::{self, Trust};
 

@@ -12,7 +12,6 @@ mod fault;
 mod get;
 mod host;
 mod http;
-mod lock;
 mod options;
 mod outside;
 mod read;

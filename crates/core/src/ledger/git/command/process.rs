@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use crate::ledger::lock;
+use crate::lock::lock;
 
 /// The pause between two looks at a process that may have ended without closing its output.
 const GLANCE: Duration = Duration::from_millis(20);
