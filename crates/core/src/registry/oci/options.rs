@@ -103,18 +103,16 @@ impl OciOptions {
 
     /// Sets the places in which credentials are looked up when a registry asks for them. By default the environment,
     /// then the stored logins, then the token of the CI.
-    pub fn lookup(mut self, lookup: CredentialSource) -> Self {
-        self.lookup = lookup;
-        self
+    pub fn lookup(self, lookup: CredentialSource) -> Self {
+        OciOptions { lookup, ..self }
     }
 
     /// Sets the registry, `host[:port]`, that the login in `TAGWARDEN_USERNAME` and `TAGWARDEN_PASSWORD` (or
     /// `TAGWARDEN_IDENTITY_TOKEN`) is for, unless `TAGWARDEN_REGISTRY` names one. None by default: then a login of the
     /// environment without `TAGWARDEN_REGISTRY` is CONFIG_INVALID when a registry asks for one, because it might go to
     /// the wrong registry.
-    pub fn login_registry(mut self, registry: impl Into<String>) -> Self {
-        self.login_registry = Some(registry.into());
-        self
+    pub fn login_registry(self, registry: impl Into<String>) -> Self {
+        OciOptions { login_registry: Some(registry.into()), ..self }
     }
 
     /// These options, for a command that uses these registries, `host[:port]`: the login of the environment is for the
@@ -135,15 +133,13 @@ impl OciOptions {
     /// these are read: `$REGISTRY_AUTH_FILE`; the variable `DOCKER_AUTH_CONFIG`, which has the text itself;
     /// `$XDG_RUNTIME_DIR/containers/auth.json` and `~/.config/containers/auth.json` of podman, skopeo and buildah;
     /// `$DOCKER_CONFIG/config.json`, or else `~/.docker/config.json`; and helm's `registry/config.json`.
-    pub fn docker_config(mut self, file: impl Into<PathBuf>) -> Self {
-        self.docker_config = Some(file.into());
-        self
+    pub fn docker_config(self, file: impl Into<PathBuf>) -> Self {
+        OciOptions { docker_config: Some(file.into()), ..self }
     }
 
     /// Sets root certificates to trust in addition to the platform's own: the text of a PEM file. None by default.
-    pub fn ca_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.ca_pem = pem.into();
-        self
+    pub fn ca_pem(self, pem: impl Into<Vec<u8>>) -> Self {
+        OciOptions { ca_pem: pem.into(), ..self }
     }
 
     /// Adds a PEM file of root certificates to trust in addition to the platform's own, for every registry. A server
@@ -174,9 +170,8 @@ impl OciOptions {
     /// certificate in `*.cert`, its key in the `*.key` of the same name. By default the first of these that has a
     /// directory for the registry: `~/.config/containers/certs.d`, `~/.config/docker/certs.d`,
     /// `/etc/containers/certs.d` and `/etc/docker/certs.d`.
-    pub fn certs_dir(mut self, directory: impl Into<PathBuf>) -> Self {
-        self.certs_dir = Some(directory.into());
-        self
+    pub fn certs_dir(self, directory: impl Into<PathBuf>) -> Self {
+        OciOptions { certs_dir: Some(directory.into()), ..self }
     }
 
     /// Sets the protocol for one registry, `host[:port]`. By default every host uses TLS, except loopback hosts
@@ -200,43 +195,37 @@ impl OciOptions {
     }
 
     /// Allows one registry, `host[:port]`, to name a token server on this host: as [`OciOptions::token_server`].
-    pub fn token_server_of(self, registry: impl Into<String>, host: impl Into<String>) -> Self {
-        let mut options = self;
-        options.token_servers.push((Some(registry.into()), host.into()));
-        options
+    pub fn token_server_of(mut self, registry: impl Into<String>, host: impl Into<String>) -> Self {
+        self.token_servers.push((Some(registry.into()), host.into()));
+        self
     }
 
     /// Sets the access that tokens are requested for outside of moves and pushes. [`TokenScope::Pull`] by default.
     /// Moves and pushes always request [`TokenScope::PullPush`].
-    pub fn access(mut self, access: TokenScope) -> Self {
-        self.access = access;
-        self
+    pub fn access(self, access: TokenScope) -> Self {
+        OciOptions { access, ..self }
     }
 
     /// Sets the longest time to open a connection, including TLS. 5 s by default.
-    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.connect_timeout = timeout;
-        self
+    pub fn connect_timeout(self, timeout: Duration) -> Self {
+        OciOptions { connect_timeout: timeout, ..self }
     }
 
     /// Sets the longest time during which a registry may send nothing while an answer is awaited. This also applies to
     /// the answer to a put, so it must not be shorter than a put's timeout. 15 s by default.
-    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
-        self.idle_timeout = timeout;
-        self
+    pub fn idle_timeout(self, timeout: Duration) -> Self {
+        OciOptions { idle_timeout: timeout, ..self }
     }
 
     /// Sets the longest time of a read, including token, retries and body; in a tag list it applies to each page. 30 s
     /// by default. A put has its own timeout as an argument.
-    pub fn total_timeout(mut self, timeout: Duration) -> Self {
-        self.total_timeout = timeout;
-        self
+    pub fn total_timeout(self, timeout: Duration) -> Self {
+        OciOptions { total_timeout: timeout, ..self }
     }
 
     /// Sets the longest time of the upload of one blob. 300 s by default.
-    pub fn upload_timeout(mut self, timeout: Duration) -> Self {
-        self.upload_timeout = timeout;
-        self
+    pub fn upload_timeout(self, timeout: Duration) -> Self {
+        OciOptions { upload_timeout: timeout, ..self }
     }
 
     /// Sets the time for which a failed request is tried again: after a 5xx, 408, 429, a lost connection or a cut body,
@@ -244,9 +233,8 @@ impl OciOptions {
     /// [`total_timeout`](OciOptions::total_timeout) for a read, [`upload_timeout`](OciOptions::upload_timeout) for an
     /// upload, its own timeout for a put. A longer time here extends a read and an upload, never a put. Zero means no
     /// second attempt.
-    pub fn retry_for(mut self, time: Duration) -> Self {
-        self.retry_for = Some(time);
-        self
+    pub fn retry_for(self, time: Duration) -> Self {
+        OciOptions { retry_for: Some(time), ..self }
     }
 
     /// As [`retry_for`](OciOptions::retry_for), for one registry, `host[:port]`. A time for every registry, given by
