@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::words;
 use crate::value::{
-    Channel, Digest, Environment, IdempotencyKey, Line, Provenance, Repository, Target, Timestamp, public,
+    Channel, Digest, Environment, IdempotencyKey, Line, Provenance, Repository, Tag, Timestamp, public,
 };
 
 words! {
@@ -61,6 +61,12 @@ impl Source {
             Source::Reference(reference) => reference.repository(),
             Source::Channel(channel) => channel.repository(),
         }
+    }
+
+    /// The tag by which the target was named; none for a digest and for another channel.
+    pub(crate) fn tag(&self) -> Option<&Tag> {
+        let Source::Reference(reference) = self else { return None };
+        reference.tag()
     }
 }
 
@@ -304,10 +310,7 @@ impl Intent {
         let source = || match &self.source {
             Source::Channel(source) => Some(source.tag().to_string()),
             Source::Reference(reference) if *reference == channel.reference() => None,
-            Source::Reference(reference) => match reference.target() {
-                Target::Tag(tag) => Some(tag.to_string()),
-                Target::Digest(_) => None,
-            },
+            Source::Reference(reference) => reference.tag().map(ToString::to_string),
         };
         self.provenance.release.as_ref().map(ToString::to_string).or_else(version).or_else(source)
     }

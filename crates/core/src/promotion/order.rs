@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Intent, Op, ReleaseOrder, Source};
 use crate::policy::{LiveMove, Order, OrderBy, Tagged};
 use crate::registry::Manifest;
-use crate::value::{Channel, Digest, Line, Provenance, Target};
+use crate::value::{Channel, Digest, Line, Provenance};
 
 /// The annotations of a manifest that name the run which built it: the number of the run, and its series.
 const BUILD_NUMBER: &str = "dev.tagwarden.build-number";
@@ -82,16 +82,9 @@ impl Run {
     /// The tag by which the caller named the release. A tag that was written beside a digest is a mere claim, so it
     /// counts only if the registry confirms it.
     fn source_tag(&self, digest: &Digest, tagged: Option<&Tagged>) -> Option<String> {
-        match self.source()? {
-            Source::Reference(reference) => match reference.target() {
-                Target::Tag(tag) => Some(tag.to_string()),
-                Target::Digest(_) => {
-                    let confirmed = tagged.filter(|tagged| tagged.answered == Some(*digest));
-                    confirmed.map(|tagged| tagged.tag.to_string())
-                }
-            },
-            Source::Channel(_) => None,
-        }
+        let Source::Reference(reference) = self.source()? else { return None };
+        let confirmed = || tagged.filter(|tagged| tagged.answered == Some(*digest)).map(|tagged| &tagged.tag);
+        reference.tag().or_else(confirmed).map(ToString::to_string)
     }
 
     /// The last committed move; none if no order is configured: then no guardrail asks for it.

@@ -93,13 +93,7 @@ impl Run {
     /// of the move that made the digest live, on the source channel or here.
     pub(super) fn release_label(&self, origin: Option<&Intent>) -> Option<ReleaseLabel> {
         let given = self.terms.provenance.release.clone();
-        let tag = || match self.source()? {
-            Source::Reference(reference) => match reference.target() {
-                Target::Tag(tag) => tag.as_str().parse().ok(),
-                Target::Digest(_) => None,
-            },
-            Source::Channel(_) => None,
-        };
+        let tag = || self.source()?.tag()?.as_str().parse().ok();
         given.or_else(tag).or_else(|| origin?.provenance.release.clone())
     }
 }
@@ -114,11 +108,6 @@ impl Inner {
 /// True if a move brought the release of this name.
 fn brought(event: &MoveRecord, release: &ReleaseLabel) -> bool {
     let intent = &event.intent;
-    let by_tag = match &intent.source {
-        Source::Reference(reference) => {
-            matches!(reference.target(), Target::Tag(tag) if tag.as_str() == release.as_str())
-        }
-        Source::Channel(_) => false,
-    };
+    let by_tag = intent.source.tag().is_some_and(|tag| tag.as_str() == release.as_str());
     by_tag || intent.provenance.release.as_ref() == Some(release)
 }

@@ -202,6 +202,14 @@ impl Reference {
     pub fn target(&self) -> &Target {
         &self.target
     }
+
+    /// The tag; none if the manifest is named by its digest.
+    pub(crate) fn tag(&self) -> Option<&Tag> {
+        match &self.target {
+            Target::Tag(tag) => Some(tag),
+            Target::Digest(_) => None,
+        }
+    }
 }
 
 impl FromStr for Reference {
