@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::keys;
-use super::source::{Item, Name};
+use super::source::{Item, Name, Table};
 use crate::error::{Error, ErrorKind, Result};
 use crate::promotion::Times;
 use crate::value::Repository;
@@ -51,22 +51,14 @@ impl RegistryConfig {
             }
             None => None,
         };
-        let (user, password) = (table.get("user-env"), table.get("password-env"));
-        let (user_env, password_env) = (user.map(variable).transpose()?, password.map(variable).transpose()?);
-        match (user, password) {
-            (Some(lone), None) => return Err(lone.bad("`user-env` needs `password-env`")),
-            (None, Some(lone)) => return Err(lone.bad("`password-env` needs `user-env`")),
-            _ => {}
-        }
+        let variable = |key| table.get(key).map(variable).transpose();
+        let (user_env, password_env) = (variable("user-env")?, variable("password-env")?);
+        check_pair(table, "user-env", "password-env")?;
         let token_servers =
             table.get("token-servers").map_or_else(|| Ok(BTreeSet::new()), |item| item.set(token_server))?;
         let file = |key| table.get(key).map(|item| Ok::<_, Error>(home.join(item.text()?))).transpose();
         let (client_cert, client_key) = (file("client-cert")?, file("client-key")?);
-        match (table.get("client-cert"), table.get("client-key")) {
-            (Some(lone), None) => return Err(lone.bad("`client-cert` needs `client-key`")),
-            (None, Some(lone)) => return Err(lone.bad("`client-key` needs `client-cert`")),
-            _ => {}
-        }
+        check_pair(table, "client-cert", "client-key")?;
         let tls = table.get("tls").map(Item::truth).transpose()?;
         let ca_file = file("ca-file")?;
         if let (Some(false), Some(given)) = (tls, table.get("ca-file").or(table.get("client-cert"))) {
@@ -83,6 +75,15 @@ impl RegistryConfig {
             retry_for: table.get("retry-for").map(Item::duration).transpose()?,
             tls,
         })
+    }
+}
+
+/// Checks that the table has both keys or neither.
+fn check_pair(table: Table<'_>, one: &str, other: &str) -> Result<()> {
+    match (table.get(one), table.get(other)) {
+        (Some(lone), None) => Err(lone.bad(format!("`{one}` needs `{other}`"))),
+        (None, Some(lone)) => Err(lone.bad(format!("`{other}` needs `{one}`"))),
+        _ => Ok(()),
     }
 }
 
