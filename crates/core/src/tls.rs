@@ -40,13 +40,7 @@ impl Identity {
     /// them has none.
     pub(crate) fn of(chain: (&str, &[u8]), key: (&str, &[u8])) -> Result<Identity> {
         use rustls::pki_types::pem::PemObject as _;
-        let invalid =
-            |what: &str, why: &str| Error::new(ErrorKind::ConfigInvalid, format!("{what} cannot be used: {why}"));
-        let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(chain.1).collect();
-        let certificates = certificates.map_err(|e| invalid(chain.0, &e.to_string()))?;
-        if certificates.is_empty() {
-            return Err(invalid(chain.0, "no PEM certificate in the text"));
-        }
+        let certificates = in_pem(chain.0, chain.1)?;
         // The error of the parser is not shown, because the text is a secret.
         let private = PrivateKeyDer::from_pem_slice(key.1)
             .map_err(|_| invalid(key.0, "no PEM private key (without a passphrase) in the text"))?;
@@ -58,18 +52,26 @@ impl Identity {
 /// cannot be used as a root.
 #[cfg(any(feature = "oci", feature = "postgres"))]
 pub(crate) fn certificates(what: &str, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>> {
-    use rustls::pki_types::pem::PemObject as _;
-    let invalid = |why: String| Error::new(ErrorKind::ConfigInvalid, format!("{what} cannot be used: {why}"));
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    let certificates = certificates.map_err(|e| invalid(e.to_string()))?;
+    let certificates = in_pem(what, pem)?;
     let mut roots = rustls::RootCertStore::empty();
     for certificate in &certificates {
-        roots.add(certificate.clone()).map_err(|e| invalid(e.to_string()))?;
-    }
-    if roots.is_empty() {
-        return Err(invalid("no PEM certificate in the text".to_owned()));
+        roots.add(certificate.clone()).map_err(|e| invalid(what, e))?;
     }
     Ok(certificates)
+}
+
+/// The certificates of a PEM text, at least one.
+#[cfg(any(feature = "oci", feature = "postgres"))]
+fn in_pem(what: &str, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>> {
+    use rustls::pki_types::pem::PemObject as _;
+    let certificates =
+        CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>().map_err(|e| invalid(what, e))?;
+    if certificates.is_empty() { Err(invalid(what, "no PEM certificate in the text")) } else { Ok(certificates) }
+}
+
+#[cfg(any(feature = "oci", feature = "postgres"))]
+fn invalid(what: &str, why: impl std::fmt::Display) -> Error {
+    Error::new(ErrorKind::ConfigInvalid, format!("{what} cannot be used: {why}"))
 }
 
 /// A client configuration with a crypto provider of its own. The default provider of the process is not used and not
