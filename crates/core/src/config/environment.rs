@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::log::Op;
 use crate::policy::{ForwardOnly, GuardrailInfo, GuardrailUse, Mode, Order, OrderBy, OverrideRule, Policy};
 use crate::promotion::AfterRollback;
-use crate::value::{AsWritten, Channel, Environment, Line};
+use crate::value::{AsWritten, Channel, Environment, Line, joined};
 
 /// One environment of the pipeline: its channel, and the policy of its moves.
 #[derive(Clone, Debug)]
@@ -68,8 +68,8 @@ fn used(item: Item<'_>, name: &str, info: &GuardrailInfo) -> Result<GuardrailUse
     let mode = |item: Item<'_>| match item.word(Mode::ALL, Mode::as_str)? {
         mode if info.modes.contains(&mode) => Ok(mode),
         mode => {
-            let modes: Vec<_> = info.modes.iter().map(|mode| format!("`{}`", mode.as_str())).collect();
-            Err(item.bad(format!("{name} cannot be `{}`, only {}", mode.as_str(), modes.join(" or "))))
+            let modes = joined(info.modes.iter().map(|mode| format!("`{}`", mode.as_str())), " or ");
+            Err(item.bad(format!("{name} cannot be `{}`, only {modes}", mode.as_str())))
         }
     };
     if !item.is_table() {

@@ -2,6 +2,8 @@
 
 use similar::get_close_matches;
 
+use crate::value::joined;
+
 /// The part of the characters that a near name has in common with the unknown one, from 0 to 1.
 const NEAR: f32 = 0.7;
 
@@ -12,7 +14,7 @@ const NEAR: f32 = 0.7;
 pub(super) fn unknown<'n>(what: &str, name: &str, known: impl Iterator<Item = &'n str>) -> String {
     let plain = name.len() <= 64 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
     let known: Vec<&str> = known.collect();
-    let all = || known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let all = || joined(known.iter().map(|name| format!("`{name}`")), ", ");
     if !plain {
         return format!("unknown {what}; known are {}", all());
     }

@@ -5,7 +5,7 @@ use super::finding::Finding;
 use super::guardrail::Guardrail;
 use super::mode::{GuardrailInfo, Mode};
 use crate::log::Op;
-use crate::value::{Channel, Digest};
+use crate::value::{Channel, Digest, joined};
 
 /// The target is not blocked, here or in an earlier environment (TARGET_BLOCKED). It cannot be overridden: end the
 /// block instead. An adoption, and a bootstrap of the tag as it is, warn: they record what is there.
@@ -18,8 +18,7 @@ impl NotBlocked {
 
     /// The reason of a refusal: the blocks, and the commands that help.
     pub(crate) fn why(blocks: &[BlockedOn], help: &str) -> String {
-        let blocks: Vec<_> = blocks.iter().map(ToString::to_string).collect();
-        format!("{}; {help}", blocks.join("; "))
+        format!("{}; {help}", joined(blocks, "; "))
     }
 
     /// The option that names the channel whose log has a block; none for the pipeline's first, which is the default.
@@ -33,7 +32,7 @@ impl NotBlocked {
             let only = Self::only(channel, facts.first.as_ref());
             format!("tagwarden unblock {}{only} --reason …", block.digest)
         });
-        commands.collect::<Vec<_>>().join(" and ")
+        joined(commands, " and ")
     }
 
     /// The warning of an audit about a live digest that is blocked while the tag points elsewhere.

@@ -22,7 +22,7 @@ use super::refusal::{PolicyEvaluation, Refusal};
 use super::rolled_back::NotRolledBack;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Op, RecordedPolicy};
-use crate::value::{ActorName, Channel, Digest, Line, Pipeline, Provenance, Timestamp};
+use crate::value::{ActorName, Channel, Digest, Line, Pipeline, Provenance, Timestamp, joined};
 
 /// A list of guardrails, with a mode for each. All of them judge every move, in their order; one refusal refuses it.
 #[derive(Clone, Debug)]
@@ -235,8 +235,8 @@ impl Policy {
         }
         let ops = self.ops(guardrail);
         if !ops.contains(&facts.op) {
-            let meant: Vec<_> = ops.into_iter().map(Op::as_str).collect();
-            return Finding::pass(guardrail.name(), format!("not judged: it is meant for {}", meant.join(", ")));
+            let meant = joined(ops.into_iter().map(Op::as_str), ", ");
+            return Finding::pass(guardrail.name(), format!("not judged: it is meant for {meant}"));
         }
         let finding = self.with_ways(judged(guardrail, facts), guardrail, facts);
         match mode {

@@ -7,7 +7,7 @@ use super::facts::{ExpectedDigest, Facts, LiveHistory, Tagged, Upstream};
 use super::finding::Finding;
 use super::mode::{GuardrailInfo, Mode};
 use crate::log::{Op, Source, UpstreamLog};
-use crate::value::{ActorKind, Provenance, or_nothing};
+use crate::value::{ActorKind, Provenance, joined, or_nothing};
 
 /// One rule that judges facts.
 ///
@@ -172,8 +172,8 @@ impl Guardrail for NoHold {
             let (op, channel) = (facts.op.as_str(), &facts.channel);
             return Finding::pass(self.name(), format!("no hold on {channel} stops a {op} at {}", facts.at));
         }
-        let holds: Vec<_> = facts.holds.iter().map(|hold| hold.said_at(facts.at)).collect();
-        Finding::refuse(self.name(), "CHANNEL_HELD", holds.join("; ")).later()
+        let holds = joined(facts.holds.iter().map(|hold| hold.said_at(facts.at)), "; ");
+        Finding::refuse(self.name(), "CHANNEL_HELD", holds).later()
     }
 }
 

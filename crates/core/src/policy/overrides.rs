@@ -1,11 +1,10 @@
 //! `OverrideRule`: the guardrails that may be overridden by name, and the people who may.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
 use serde::Serialize;
 
-use crate::value::{ActorName, Line};
+use crate::value::{ActorName, Line, joined};
 
 /// The guardrails that may be overridden, and the actors who may. By default every guardrail that can be overridden at
 /// all may be, by everyone.
@@ -25,16 +24,12 @@ impl OverrideRule {
         if let Some(allowed) = self.allowed.as_ref().filter(|allowed| !allowed.contains(guardrail)) {
             return Some(match allowed.is_empty() {
                 true => "the policy lets no guardrail be overridden".to_owned(),
-                false => format!("the policy does not let it be overridden, only {}", list(allowed)),
+                false => format!("the policy does not let it be overridden, only {}", joined(allowed, ", ")),
             });
         }
         let by = self.by.as_ref().filter(|by| !by.contains(actor))?;
-        Some(format!("{actor} may not override it, only {}", list(by)))
+        Some(format!("{actor} may not override it, only {}", joined(by, ", ")))
     }
-}
-
-fn list<T: fmt::Display>(all: &BTreeSet<T>) -> String {
-    all.iter().map(T::to_string).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

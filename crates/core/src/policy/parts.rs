@@ -5,7 +5,7 @@ use super::finding::Finding;
 use super::guardrail::Guardrail;
 use super::mode::GuardrailInfo;
 use crate::log::Op;
-use crate::value::{Digest, Line};
+use crate::value::{Digest, Line, joined};
 
 /// The parts of the target (manifests, configs, layers) are in the registry.
 ///
@@ -52,15 +52,15 @@ impl PartsPresent {
     fn wanting(missing: &[Line], unknown: &[Line]) -> Option<String> {
         let missing = (!missing.is_empty()).then(|| format!("not in the registry: {}", Self::list(missing)));
         let unknown = (!unknown.is_empty()).then(|| format!("not known: {}", Self::list(unknown)));
-        let why = missing.into_iter().chain(unknown).collect::<Vec<_>>().join("; ");
+        let why = joined(missing.into_iter().chain(unknown), "; ");
         (!why.is_empty()).then_some(why)
     }
 
     fn list(parts: &[Line]) -> String {
-        let named: Vec<_> = parts.iter().take(Self::NAMED).map(Line::as_str).collect();
+        let named = joined(parts.iter().take(Self::NAMED), ", ");
         match parts.len().saturating_sub(Self::NAMED) {
-            0 => named.join(", "),
-            more => format!("{}, and {more} more", named.join(", ")),
+            0 => named,
+            more => format!("{named}, and {more} more"),
         }
     }
 }

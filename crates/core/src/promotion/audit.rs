@@ -15,7 +15,7 @@ use crate::drift::{AuditReport, ChannelAudit, Drift};
 use crate::error::{ErrorKind, Result};
 use crate::log::ChannelState;
 use crate::policy::{Finding, LiveHistory, NotBlocked, PartsPresent};
-use crate::value::{Channel, Digest, Line};
+use crate::value::{Channel, Digest, Line, joined};
 
 /// The options of an audit. By default it waits for reads to settle, for three minutes at most, and looks at the tag
 /// alone.
@@ -139,8 +139,7 @@ impl Promoter {
         let instead = self.inner.unblocked(&audited.channel, None).await?;
         match is_there {
             true => {
-                let why: Vec<_> = blocks.iter().map(ToString::to_string).collect();
-                audited.drift = Drift::BlockedAndLive { live, why: Line::lossy(why.join("; ")), instead };
+                audited.drift = Drift::BlockedAndLive { live, why: Line::lossy(joined(&blocks, "; ")), instead };
             }
             false => audited.findings.push(NotBlocked::drifted(&audited.channel, &blocks, instead)),
         }

@@ -12,7 +12,7 @@ use super::promoter::Promoter;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{ActiveBlock, Block, Body, ChannelState, Source, Unblock};
 use crate::policy::{BlockedOn, NotBlocked};
-use crate::value::{Channel, Digest, Pipeline, ReleaseExpression, ReleaseLabel, Target, public_page};
+use crate::value::{Channel, Digest, Pipeline, ReleaseExpression, ReleaseLabel, Target, joined, public_page};
 
 /// The number of moves that one read backwards asks for.
 const PAGE: usize = 64;
@@ -204,10 +204,9 @@ impl Inner {
             }
             _ => {
                 let only = NotBlocked::only(channel, self.first_channel());
-                let named: Vec<_> = meant.iter().map(|one| format!("{} ({})", one.digest, one.why)).collect();
                 let commands = meant.iter().map(|one| format!("tagwarden {verb} {}{only} --reason …", one.digest));
-                let commands: Vec<_> = commands.collect();
-                let (named, commands) = (named.join(", "), commands.join("; or "));
+                let commands = joined(commands, "; or ");
+                let named = joined(meant.iter().map(|one| format!("{} ({})", one.digest, one.why)), ", ");
                 (ErrorKind::ValueInvalid, format!("{release} may mean {named}: name the digest: {commands}"))
             }
         };

@@ -12,7 +12,7 @@ use super::request::LEDGER_COMPLETE;
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::log::{Body, Entry};
 use crate::registry::{pin_tag, pinned};
-use crate::value::{Channel, Digest, Line, Repository};
+use crate::value::{Channel, Digest, Line, Repository, joined};
 
 /// The most pins that the error names.
 const NAMED: usize = 3;
@@ -28,7 +28,7 @@ impl Run {
         if foreign.is_empty() {
             return Ok(());
         }
-        let named: Vec<_> = foreign.iter().take(NAMED).map(Digest::to_string).collect();
+        let named = joined(foreign.iter().take(NAMED), ", ");
         let more = match foreign.len().saturating_sub(NAMED) {
             0 => String::new(),
             more => format!(" and {more} more"),
@@ -38,9 +38,8 @@ impl Run {
             self.effects.inner.policy.forbids_override(&Line::lossy(LEDGER_COMPLETE), &self.terms.provenance);
         let lost = forbidden.unwrap_or_else(|| format!("override {LEDGER_COMPLETE} with a reason"));
         let message = format!(
-            "{repository} has {noun} that no log of this ledger explains ({}{more}): another ledger governs it. Use that one; \
-             if it is lost, {lost}",
-            named.join(", ")
+            "{repository} has {noun} that no log of this ledger explains ({named}{more}): another ledger governs it. Use \
+             that one; if it is lost, {lost}"
         );
         Err(Error::new(ErrorKind::LedgerForeign, message).with_context("channel", &self.effects.channel))
     }

@@ -11,7 +11,7 @@ use crate::log::{
     ActiveHold, Body, ChannelState, Hold, LogReport, MigratedTo, MoveRecord, OpenMove, PossiblyOpen, Source, Unhold,
 };
 use crate::policy::BlockedOn;
-use crate::value::{Channel, Digest, Line, Provenance, ReleaseExpression, Target, Timestamp};
+use crate::value::{Channel, Digest, Line, Provenance, ReleaseExpression, Target, Timestamp, joined};
 
 /// The current state of a channel, as its log says.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -155,8 +155,8 @@ impl Promoter {
         match failed.into_iter().next() {
             None => Ok(held),
             Some((channel, error)) => {
-                let others: Vec<_> = held.iter().map(|(channel, id)| format!("{channel} (hold {id})")).collect();
-                let others = if others.is_empty() { "nothing".to_owned() } else { others.join(", ") };
+                let others = joined(held.iter().map(|(channel, id)| format!("{channel} (hold {id})")), ", ");
+                let others = if held.is_empty() { "nothing" } else { &others };
                 let message = format!("{channel} could not be held: {error}; held: {others}");
                 Err(Error::new(error.kind(), message).with_retry(error.retry()).with_context("channel", channel))
             }
@@ -205,8 +205,7 @@ impl Promoter {
             if by.actor.id == provenance.actor.id && by.pipeline.provider == provenance.pipeline.provider {
                 let unhold = Unhold { hold, reason: reason.clone(), provenance: provenance.clone() };
                 if let Err(error) = self.unhold(channel, unhold).await {
-                    let ids: Vec<_> = ended.iter().map(u64::to_string).collect();
-                    let before = if ids.is_empty() { "none".to_owned() } else { ids.join(", ") };
+                    let before = if ended.is_empty() { "none".to_owned() } else { joined(&ended, ", ") };
                     let message = format!("hold {hold} of {channel} could not be ended: {error}; ended: {before}");
                     let error = Error::new(error.kind(), message).with_retry(error.retry());
                     return Err(error.with_context("channel", channel));
@@ -229,8 +228,8 @@ fn refuse_ended(hold: &Hold, now: Timestamp) -> Result<()> {
 }
 
 fn not_in_force(state: &ChannelState, hold: u64, now: Timestamp) -> Error {
-    let ids: Vec<_> = state.holds_at(now).map(|hold| hold.seq.to_string()).collect();
-    let others = if ids.is_empty() { "none is".to_owned() } else { format!("in force: {}", ids.join(", ")) };
+    let ids = joined(state.holds_at(now).map(|hold| hold.seq), ", ");
+    let others = if ids.is_empty() { "none is".to_owned() } else { format!("in force: {ids}") };
     let message = format!("hold {hold} of {} is not in force; {others}", state.channel);
     Error::new(ErrorKind::ValueInvalid, message).with_context("channel", &state.channel)
 }

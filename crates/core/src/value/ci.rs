@@ -13,7 +13,7 @@ pub use terminal::Terminal;
 use known::{Ci, Env, KNOWN, Said, set};
 
 use super::url::{public, without_query};
-use super::{Actor, ActorKind, Commit, Job, Line, Provenance, ReleaseLabel, Run, SystemClock, invalid};
+use super::{Actor, ActorKind, Commit, Job, Line, Provenance, ReleaseLabel, Run, SystemClock, invalid, joined};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The parts of a [`Provenance`] before it is built. The caller gives some parts; [`ProvenanceParts::fill`] takes the
@@ -251,8 +251,8 @@ fn detect(env: Env, provider: Option<&Line>) -> Result<Option<&'static Ci>> {
         [] => Ok(None),
         [ci] => Ok(Some(ci)),
         several => {
-            let several: Vec<_> = several.iter().map(|ci| format!("{} ({})", ci.name, ci.marker)).collect();
-            Err(incomplete(format!("several CI systems were found: {}; give the provider", several.join(", "))))
+            let several = joined(several.iter().map(|ci| format!("{} ({})", ci.name, ci.marker)), ", ");
+            Err(incomplete(format!("several CI systems were found: {several}; give the provider")))
         }
     }
 }

@@ -70,6 +70,11 @@ impl Line {
     }
 }
 
+/// The texts of these values, one after the other.
+pub(crate) fn joined<T: std::fmt::Display>(values: impl IntoIterator<Item = T>, between: &str) -> String {
+    values.into_iter().map(|value| value.to_string()).collect::<Vec<_>>().join(between)
+}
+
 /// A line of 1 to `max` characters that may be written now; `what` names it in the error.
 fn parse(what: &str, text: &str, max: usize) -> Result<Arc<str>> {
     if let Some((at, char)) = text.char_indices().find(|(_, char)| is_invisible(*char)) {

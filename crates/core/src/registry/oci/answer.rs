@@ -12,7 +12,7 @@ use super::http::describe;
 use super::words::{Said, text_of};
 use crate::error::{Error, ErrorKind, Result};
 use crate::secret::{Secret, redact, redact_end, show};
-use crate::value::{Clock, Digest, SystemClock, Timestamp};
+use crate::value::{Clock, Digest, SystemClock, Timestamp, joined};
 
 /// The answer to one request.
 #[derive(Clone, Debug)]
@@ -132,8 +132,7 @@ impl Answer {
         }
         let words = match said.first() {
             Some(first) => {
-                let all: Vec<_> = said.iter().map(Said::to_string).collect();
-                format!("{}{}", if first.code.is_empty() { ": " } else { " " }, all.join("; "))
+                format!("{}{}", if first.code.is_empty() { ": " } else { " " }, joined(&said, "; "))
             }
             None => {
                 // Redact before tags are removed, because a tag may split a secret, as the end of the text may.

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, ErrorKind};
+use crate::value::joined;
 
 /// One error of the registry (OCI distribution specification, *Error codes*). Missing parts are empty: Artifactory
 /// sends no code, and Nexus puts its reason into the detail.
@@ -64,8 +65,7 @@ fn plain(value: &Value) -> String {
         Value::Object(fields) => fields.iter().map(|(name, value)| (name.as_str(), plain(value))).collect(),
     };
     let parts = parts.into_iter().filter(|(_, part)| !part.is_empty());
-    let named = parts.map(|(name, part)| if name.is_empty() { part } else { format!("{name}: {part}") });
-    named.collect::<Vec<_>>().join(", ")
+    joined(parts.map(|(name, part)| if name.is_empty() { part } else { format!("{name}: {part}") }), ", ")
 }
 
 /// The text of a body that is not the registry's JSON: of a page the visible text, of any other body the whole text.

@@ -2,7 +2,7 @@
 
 use crate::ledger::git::credential::Credential;
 use crate::secret::show;
-use crate::value::public;
+use crate::value::{joined, public};
 
 /// Beginnings of lines that say nothing about the reason, in lower case.
 const NOISE: [&str; 25] = [
@@ -66,10 +66,10 @@ pub(in crate::ledger::git) fn shown(said: &Said, credential: Option<&Credential>
         }
     }
     reasons.dedup();
-    let parts =
-        [&[server.join(" ")][..], &own.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>(), &reasons].concat();
-    let parts = parts.iter().map(|part| part.trim_end_matches('.')).filter(|part| !part.is_empty());
-    let words = parts.collect::<Vec<_>>().join("; ");
+    let server = server.join(" ");
+    let parts = std::iter::once(server.as_str()).chain(own).chain(reasons.iter().map(String::as_str));
+    let parts = parts.map(|part| part.trim_end_matches('.')).filter(|part| !part.is_empty());
+    let words = joined(parts, "; ");
     if words.is_empty() {
         return match said.code {
             Some(code) => format!("git ended with exit code {code} and printed nothing"),
