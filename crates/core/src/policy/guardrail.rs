@@ -63,8 +63,7 @@ impl Guardrail for ProvenanceComplete {
     }
 
     fn info(&self) -> GuardrailInfo {
-        let refuses_if = "it is not known whether the actor is a person or a workload";
-        GuardrailInfo { refuses_if, ..GuardrailInfo::default() }
+        GuardrailInfo::refusing_if("it is not known whether the actor is a person or a workload")
     }
 
     fn judge(&self, facts: &Facts) -> Finding {
@@ -96,8 +95,7 @@ impl Guardrail for TargetReadable {
     }
 
     fn info(&self) -> GuardrailInfo {
-        let refuses_if = "the target does not exist in the registry";
-        GuardrailInfo { refuses_if, ..GuardrailInfo::default() }
+        GuardrailInfo::refusing_if("the target does not exist in the registry")
     }
 
     fn judge(&self, facts: &Facts) -> Finding {
@@ -132,8 +130,7 @@ impl Guardrail for ExpectedState {
     }
 
     fn info(&self) -> GuardrailInfo {
-        let refuses_if = "the channel does not point at the digest that the caller expects";
-        GuardrailInfo { refuses_if, ..GuardrailInfo::default() }
+        GuardrailInfo::refusing_if("the channel does not point at the digest that the caller expects")
     }
 
     fn judge(&self, facts: &Facts) -> Finding {
@@ -163,8 +160,7 @@ impl Guardrail for NoHold {
 
     fn info(&self) -> GuardrailInfo {
         // A hold also stops a move that has its intent: in another mode the move would begin, and then be aborted.
-        let (refuses_if, modes) = ("a hold in force covers the move", &[Mode::Refuse]);
-        GuardrailInfo { refuses_if, modes, ..GuardrailInfo::default() }
+        GuardrailInfo { modes: &[Mode::Refuse], ..GuardrailInfo::refusing_if("a hold in force covers the move") }
     }
 
     fn judge(&self, facts: &Facts) -> Finding {
@@ -195,8 +191,7 @@ impl Guardrail for PromotionOrder {
     }
 
     fn info(&self) -> GuardrailInfo {
-        let refuses_if = "the target was never live in the environment before";
-        GuardrailInfo { refuses_if, ..GuardrailInfo::default() }
+        GuardrailInfo::refusing_if("the target was never live in the environment before")
     }
 
     fn judge(&self, facts: &Facts) -> Finding {

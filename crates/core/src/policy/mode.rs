@@ -32,6 +32,13 @@ pub struct GuardrailInfo {
     pub overridable: &'static [Op],
 }
 
+impl GuardrailInfo {
+    /// As the default, with the condition under which it refuses.
+    pub(super) fn refusing_if(refuses_if: &'static str) -> GuardrailInfo {
+        GuardrailInfo { refuses_if, ..GuardrailInfo::default() }
+    }
+}
+
 impl Default for GuardrailInfo {
     /// It refuses, may have any mode, judges every operation, and cannot be overridden.
     fn default() -> GuardrailInfo {
