@@ -1,6 +1,6 @@
 //! The page of a forge that compares two commits.
 
-use crate::value::{Commit, Line};
+use crate::value::{Commit, Line, host_and_path};
 
 /// The kind of a forge; it decides the path of its pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,19 +58,12 @@ pub(crate) fn is_same_repository(one: &Line, other: &Line) -> bool {
 
 /// True if both URLs are of repositories on one host.
 pub(crate) fn same_host(one: &Line, other: &Line) -> bool {
-    let host = |url: &Line| repository(url.as_str()).map(|(host, _)| host.to_owned());
-    host(one).is_some() && host(one) == host(other)
+    matches!((repository(one.as_str()), repository(other.as_str())), (Some((one, _)), Some((other, _))) if one == other)
 }
 
-/// Host and path of a repository's URL: `https://host/path`, `ssh://git@host/path` or `git@host:path`.
+/// Host and path of a repository's URL.
 fn repository(url: &str) -> Option<(&str, &str)> {
-    let (host, path) = match url.split_once("://") {
-        Some((_, rest)) => rest.split_once('/')?,
-        None => url.split_once(':')?,
-    };
-    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
-    let path = path.trim_end_matches('/');
-    let path = path.strip_suffix(".git").unwrap_or(path);
+    let (host, path) = host_and_path(url)?;
     // The URL is shown to people, so it has nothing but what a repository needs.
     let plain = |text: &str, more: &str| text.chars().all(|char| char.is_ascii_alphanumeric() || more.contains(char));
     let fits = !host.is_empty() && path.contains('/') && plain(host, ".-:") && plain(path, "._-/~");

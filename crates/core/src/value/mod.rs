@@ -37,6 +37,6 @@ pub use range::ReleaseRange;
 pub use text::{IdempotencyKey, Line, ReleaseLabel};
 pub(crate) use text::{is_forbidden, joined};
 pub use time::{Clock, SystemClock, Timestamp};
-pub(crate) use url::public;
 pub use url::without_credentials;
+pub(crate) use url::{host_and_path, public};
 pub use written::{AsWritten, ReleaseName};

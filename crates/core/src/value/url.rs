@@ -59,6 +59,18 @@ fn is_secret(option: &str) -> bool {
     name == "sig" || name == "auth" || SECRET.iter().any(|secret| name.contains(secret))
 }
 
+/// Host, without a user, and path, without `.git`, of a repository's URL: `https://host/path`, `ssh://git@host/path` or
+/// `git@host:path`.
+pub(crate) fn host_and_path(url: &str) -> Option<(&str, &str)> {
+    let (host, path) = match url.split_once("://") {
+        Some((_, rest)) => rest.split_once('/')?,
+        None => url.split_once(':')?,
+    };
+    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+    let path = path.trim_end_matches('/');
+    Some((host, path.strip_suffix(".git").unwrap_or(path)))
+}
+
 /// The text before the first of these characters, and the rest.
 pub(super) fn split<'a>(text: &'a str, at: &[char]) -> (&'a str, &'a str) {
     text.split_at_checked(text.find(at).unwrap_or(text.len())).unwrap_or((text, ""))

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::flux::origin;
-use crate::value::{Environment, Repository};
+use crate::value::{Environment, Repository, host_and_path};
 
 /// The names that were found, each with the place where.
 #[derive(Debug, Default)]
@@ -138,19 +138,8 @@ fn rank(environment: &str) -> u8 {
 
 /// Host and path of a git URL, or of an scp-like address (`git@github.com:acme/shop.git`).
 fn path_of(url: &str) -> Option<(&str, String)> {
-    let (host, path) = match url.split_once("://") {
-        Some((_, rest)) => {
-            let (authority, path) = rest.split_once('/')?;
-            let host = authority.rsplit('@').next()?;
-            (host.split(':').next()?, path)
-        }
-        None => {
-            let (authority, path) = url.split_once(':')?;
-            (authority.rsplit('@').next()?, path)
-        }
-    };
-    let path = path.trim_matches('/');
-    Some((host, path.strip_suffix(".git").unwrap_or(path).to_ascii_lowercase()))
+    let (host, path) = host_and_path(url)?;
+    Some((host.split(':').next()?, path.trim_start_matches('/').to_ascii_lowercase()))
 }
 
 /// The repository in the registry that belongs to a git host.
