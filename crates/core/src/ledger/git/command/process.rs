@@ -89,6 +89,9 @@ fn wait(child: &mut Child, ends: &Receiver<()>, deadline: Instant) -> io::Result
     let mut exited: Option<(ExitStatus, Instant)> = None;
     loop {
         let now = Instant::now();
+        if exited.is_none() {
+            exited = child.try_wait()?.map(|status| (status, now));
+        }
         match exited {
             Some((status, since)) if open == 0 || now - since > LEFT => return Ok(Some(status)),
             None if now >= deadline => {
@@ -96,27 +99,13 @@ fn wait(child: &mut Child, ends: &Receiver<()>, deadline: Instant) -> io::Result
                 child.wait()?;
                 return Ok(None);
             }
-            _ => {}
-        }
-        if open > 0 {
-            match ends.recv_timeout(if exited.is_some() {
-                GLANCE
-            } else {
-                GLANCE.min(deadline.saturating_duration_since(now))
-            }) {
+            // Most often a process ends at once after its output.
+            None if open == 0 => thread::sleep(Duration::from_micros(100)),
+            _ => match ends.recv_timeout(GLANCE) {
                 Ok(()) => open -= 1,
                 Err(RecvTimeoutError::Disconnected) => open = 0,
                 Err(RecvTimeoutError::Timeout) => {}
-            }
-            if open > 0 && exited.is_none() {
-                exited = child.try_wait()?.map(|status| (status, Instant::now()));
-            }
-        } else if exited.is_none() {
-            match child.try_wait()? {
-                Some(status) => exited = Some((status, Instant::now())),
-                // Most often a process ends at once after its output.
-                None => thread::sleep(Duration::from_micros(100)),
-            }
+            },
         }
     }
 }
