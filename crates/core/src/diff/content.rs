@@ -104,7 +104,7 @@ async fn of_child(
     Ok(Contents { platforms: vec![platform], layers })
 }
 
-fn absent(digest: &Digest) -> Error {
+pub(super) fn absent(digest: &Digest) -> Error {
     Error::new(ErrorKind::RegistryAbsent, format!("the registry does not have {digest}"))
 }
 

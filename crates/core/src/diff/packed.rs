@@ -7,6 +7,7 @@ use std::io::Read;
 use flate2::read::MultiGzDecoder;
 
 use super::Layer;
+use super::content::absent;
 use crate::error::{Error, ErrorKind, Result};
 use crate::flux::{CONTENT_TYPE, MAX_SOURCE};
 use crate::registry::Registry;
@@ -55,10 +56,7 @@ pub(crate) async fn read(registry: &dyn Registry, repository: &Repository, layer
     for Layer { digest, .. } in layers.iter().filter(|layer| is_of_files(layer)) {
         let most = usize::try_from(MAX_SOURCE).unwrap_or(usize::MAX);
         let bytes = registry.fetch_blob(repository, digest, most).await?.filter(|bytes| digest.verify(bytes));
-        let Some(bytes) = bytes else {
-            return Err(Error::new(ErrorKind::RegistryAbsent, format!("the registry does not have {digest}")));
-        };
-        files.extend(unpack(&bytes, digest, MAX_SOURCE)?);
+        files.extend(unpack(&bytes.ok_or_else(|| absent(digest))?, digest, MAX_SOURCE)?);
     }
     Ok(files)
 }

@@ -34,7 +34,7 @@ impl Git {
 
     /// The URL of the remote `origin`.
     pub(super) fn origin(&self) -> Option<String> {
-        self.said(&["config", "--get", "remote.origin.url"])
+        origin(&self.dir)
     }
 
     /// The branch that is checked out.
@@ -68,7 +68,6 @@ impl Git {
 }
 
 /// The URL of the remote `origin` of the repository that `dir` is in.
-#[cfg(feature = "config")]
 pub(crate) fn origin(dir: &Path) -> Option<String> {
     run(dir, &["config", "--get", "remote.origin.url"]).ok().filter(|url| !url.is_empty())
 }

@@ -86,8 +86,7 @@ impl Inner {
             return Ok(channel.into());
         }
         let mut named = expressions.into_iter().filter_map(|expression| self.home_of(expression));
-        let first = || self.pipeline.as_ref()?.stages().first();
-        let of_pipeline = || Some(Home { repository: first()?.channel.repository().clone(), channel: None });
+        let of_pipeline = || Some(Home { repository: self.first_channel()?.repository().clone(), channel: None });
         named.next().or_else(of_pipeline).ok_or_else(|| {
             let message = "release: name the channel that it is about, or write it as HOST/REPOSITORY:TAG";
             Error::new(ErrorKind::ValueInvalid, message)
