@@ -135,6 +135,14 @@ pub fn applied(put: Put) -> Result<()> {
     }
 }
 
+/// The options with this one set, if it was given.
+pub fn set<T, O>(options: O, value: Option<T>, set: impl FnOnce(O, T) -> O) -> O {
+    match value {
+        Some(value) => set(options, value),
+        None => options,
+    }
+}
+
 /// A value that can be used once, such as a plan that can be approved once.
 #[derive(Debug)]
 pub struct Once<T> {

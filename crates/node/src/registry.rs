@@ -9,7 +9,7 @@ use serde::de::IgnoredAny;
 use tagwarden::config::Config;
 use tagwarden::registry::{self, Registry as _, oci};
 use tagwarden::{Digest, Reference, Repository, Result, Tag, Times};
-use tagwarden_bind::args::{applied, credentials};
+use tagwarden_bind::args::{applied, credentials, set};
 use tagwarden_bind::convert::{FromCore, to};
 
 use crate::args::{Options, options_of};
@@ -226,14 +226,6 @@ impl OciOptions {
 
 fn duration(ms: Option<Millis>) -> Option<Duration> {
     ms.map(|Millis(duration)| duration)
-}
-
-/// The options with another value, if there is one.
-fn set<T, O>(options: O, value: Option<T>, set: impl FnOnce(O, T) -> O) -> O {
-    match value {
-        Some(value) => set(options, value),
-        None => options,
-    }
 }
 
 /// Every OCI registry, each reached by the host in a repository.

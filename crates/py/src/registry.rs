@@ -1,14 +1,13 @@
 //! Registries: the core's, and their methods.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use tagwarden::Times;
 use tagwarden::registry::{self, oci};
-use tagwarden_bind::args;
+use tagwarden_bind::args::{self, set};
 use tagwarden_bind::foreign::RegistryPort;
 
 use crate::args::{Seconds, Text, duration, text};
@@ -278,24 +277,12 @@ impl OciRegistry {
             let Credentials { user, password, identity_token, registry_token } = login;
             options = options.credentials(host, args::credentials(user, password, identity_token, registry_token)?);
         }
-        if let Some(lookup) = lookup {
-            options = options.lookup(lookup.into());
-        }
-        if let Some(Text(host)) = login_registry {
-            options = options.login_registry(host);
-        }
-        if let Some(Text(file)) = docker_config {
-            options = options.docker_config(PathBuf::from(file));
-        }
-        if let Some(Text(pem)) = ca_pem {
-            options = options.ca_pem(pem);
-        }
-        if let Some(Text(file)) = ca_file {
-            options = options.ca_file(file);
-        }
-        if let Some(Text(directory)) = certs_dir {
-            options = options.certs_dir(directory);
-        }
+        options = set(options, lookup.map(Into::into), oci::OciOptions::lookup);
+        options = set(options, text(login_registry), oci::OciOptions::login_registry);
+        options = set(options, text(docker_config), oci::OciOptions::docker_config);
+        options = set(options, text(ca_pem), oci::OciOptions::ca_pem);
+        options = set(options, text(ca_file), oci::OciOptions::ca_file);
+        options = set(options, text(certs_dir), oci::OciOptions::certs_dir);
         for (host, scheme) in schemes.unwrap_or_default() {
             let scheme = match scheme.0.as_str() {
                 "http" => oci::Scheme::Http,
@@ -307,21 +294,12 @@ impl OciRegistry {
         for host in token_servers.into_iter().flat_map(List::texts) {
             options = options.token_server(host);
         }
-        if let Some(access) = access {
-            options = options.access(access.into());
-        }
-        let limits = [
-            ("connect_timeout", connect_timeout, oci::OciOptions::connect_timeout as fn(_, _) -> _),
-            ("idle_timeout", idle_timeout, oci::OciOptions::idle_timeout),
-            ("total_timeout", total_timeout, oci::OciOptions::total_timeout),
-            ("upload_timeout", upload_timeout, oci::OciOptions::upload_timeout),
-            ("retry_for", retry_for, oci::OciOptions::retry_for),
-        ];
-        for (name, given, limited) in limits {
-            if let Some(time) = duration(name, given)? {
-                options = limited(options, time);
-            }
-        }
+        options = set(options, access.map(Into::into), oci::OciOptions::access);
+        options = set(options, duration("connect_timeout", connect_timeout)?, oci::OciOptions::connect_timeout);
+        options = set(options, duration("idle_timeout", idle_timeout)?, oci::OciOptions::idle_timeout);
+        options = set(options, duration("total_timeout", total_timeout)?, oci::OciOptions::total_timeout);
+        options = set(options, duration("upload_timeout", upload_timeout)?, oci::OciOptions::upload_timeout);
+        options = set(options, duration("retry_for", retry_for)?, oci::OciOptions::retry_for);
         let core = at_once(|| oci::OciRegistry::new(options))?;
         Ok(PyClassInitializer::from(NativeRegistry::over(core.clone())).add_subclass(OciRegistry(core)))
     }
