@@ -80,19 +80,6 @@ conversions! {
     u64 => u64: |core| core;
     String => String: |core| core;
     &'static str => String: str::to_owned;
-    ActorName => String: |core| core.to_string();
-    Channel => String: |core| core.to_string();
-    Commit => String: |core| core.to_string();
-    Digest => String: |core| core.to_string();
-    Environment => String: |core| core.to_string();
-    IdempotencyKey => String: |core| core.to_string();
-    Line => String: |core| core.to_string();
-    Reference => String: |core| core.to_string();
-    ReleaseExpression => String: |core| core.to_string();
-    ReleaseLabel => String: |core| core.to_string();
-    Repository => String: |core| core.to_string();
-    Tag => String: |core| core.to_string();
-    Timestamp => String: |core| core.to_string();
     log::DefectCode => String: |core| core.as_str().to_owned();
     log::Expected => String: |core| match core {
         log::Expected::Absent => "absent".to_owned(),
@@ -103,6 +90,17 @@ conversions! {
         policy::ExpectedDigest::Absent => "absent".to_owned(),
         policy::ExpectedDigest::At(digest) => digest.to_string(),
     };
+}
+
+macro_rules! texts {
+    ($($core:ty)+) => {
+        conversions! { $($core => String: |core| core.to_string();)+ }
+    };
+}
+
+texts! {
+    ActorName Channel Commit Digest Environment IdempotencyKey Line Reference ReleaseExpression ReleaseLabel Repository Tag
+    Timestamp
 }
 
 /// Records, each a struct that the binding's own macro `record!` makes a record of its language. `= path::Core`
