@@ -970,6 +970,8 @@ export interface ChannelStatus {
   event?: MoveRecord
   /** The move that is open. */
   open?: OpenMove
+  /** The same move as history shows it: who began it, when, in which pipeline run, and who took it over. */
+  openEvent?: MoveRecord
   /** The move that may be open: the append of its intent was not answered. */
   possiblyOpen?: PossiblyOpen
   /** The holds in force. */

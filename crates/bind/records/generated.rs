@@ -719,6 +719,8 @@ records! {
         pub event: Option<MoveRecord>,
         /// The move that is open.
         pub open: Option<OpenMove>,
+        /// The same move as history shows it: who began it, when, in which pipeline run, and who took it over.
+        pub open_event: Option<MoveRecord>,
         /// The move that may be open: the append of its intent was not answered.
         pub possibly_open: Option<PossiblyOpen>,
         /// The holds in force.

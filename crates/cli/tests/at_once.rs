@@ -124,6 +124,26 @@ fn the_second_ctrl_c_leaves_at_once_and_another_run_recovers() {
         "{}",
         said.out
     );
+    // `current` says whose it is, since when, and how it is closed; with the registry or without it.
+    let complete = format!("tagwarden recover {prod}");
+    let way = format!("if its run is dead: {complete}; to abort it if it has not landed: {complete} --abort\n");
+    for args in [&["current", &prod][..], &["current", &prod, "--offline"]] {
+        let exit = if args.len() == 2 { 5 } else { 0 };
+        let text = format!("{}\n", world.does(args, exit).out.trim_end());
+        assert!(
+            text.contains(&format!("  open      promote to 1.4.1 {} (seq 3, move ", world.digest("1.4.1"))),
+            "{text}"
+        );
+        assert!(text.contains("  begun     by ada (a workload), manual 42, at 2"), "{text}");
+        assert_eq!((text.contains(&way), text.matches("recover").count()), (true, 2), "{text}");
+        let json = world.json(args, exit);
+        let event = &json["open_event"];
+        assert_eq!((&event["seq"], &event["status"]), (&json["open"]["seq"], &"open".into()));
+        assert_eq!(event["intent"]["provenance"]["actor"]["id"], "ada");
+        assert_eq!(event["intent"]["provenance"]["pipeline"]["run_id"], "42");
+        assert!(event["at"].as_str().unwrap().starts_with('2'));
+        assert_eq!(json["recover"], serde_json::json!({"complete": complete, "abort": format!("{complete} --abort")}));
+    }
     let busy = world.does(&[&["promote", &prod, "--source", "1.4.2", "--on-conflict", "fail"][..], &long].concat(), 3);
     assert!(
         busy.err.contains("[CHANNEL_BUSY]\nhint: wait longer with --timeout TIME;")

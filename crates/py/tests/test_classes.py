@@ -221,6 +221,7 @@ OPEN = {
 }
 DOUBT, DEAD = {"seq": 7, "op": "promote", "move_id": "m", "target": TWO}, {"seq": 4, "op": "promote", "target": ONE}
 STATUS = {"channel": PROD, "size": 6, "live": ONE, "event": EVENT, "open": OPEN, "holds": [HOLD], "migrated": MIGRATED}
+STATUS["open_event"] = {**EVENT, "status": "open", "takeovers": [TAKEN_OVER]}
 AUDIT = {"channel": PROD, "size": 1, "state": "in_sync", "live": ONE}
 REPORT = {"entries": 0, "moves": 0, "committed": 0, "torn_bytes": 0, "clock_went_back": 0, "root": ONE}
 WINDOW = {"keep_last": 3, "keep_for_s": 5}

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use serde_json::json;
 use tagwarden::drift::{ChannelAudit, Drift};
-use tagwarden::log::{MoveRecord, MoveStatus, RecordedPolicy};
+use tagwarden::log::{MoveRecord, MoveStatus, OpenMove, RecordedPolicy, TakeoverRecord};
 use tagwarden::promotion::{ChannelStatus, DriftSeen, LiveAt};
-use tagwarden::{Channel, Clock as _, Digest, ErrorClass, Result, SystemClock, Timestamp};
+use tagwarden::{Channel, Clock as _, Digest, ErrorClass, Provenance, Result, SystemClock, Timestamp};
 
 use super::diff::apart;
-use super::event::{at_digest, release, source, told_rest, warnings, who};
+use super::event::{at_digest, release, run, source, told_rest, warnings, who};
 use super::{Answer, Fields, Style, shown};
 
 /// The state of a channel, and the audit of its tag if the registry was asked. `policy` is the one that judges moves of the
@@ -44,11 +44,7 @@ pub(crate) fn current(
         fields = fields.line(format!("  {} {}", style.doubtful("block    "), shown(&blocked.to_string())));
     }
     if let Some(open) = &current.open {
-        fields = fields.line(format!(
-            "  {} {}",
-            style.doubtful("open     "),
-            shown(&format!("{} to {} (seq {}, move {})", open.op.as_str(), open.target, open.seq, open.move_id))
-        ));
+        fields = open_move(fields, current, open, style);
     }
     if let Some(doubt) = &current.possibly_open {
         fields = fields.line(format!("  {} possibly: {}", style.doubtful("open     "), shown(&doubt.to_string())));
@@ -58,7 +54,7 @@ pub(crate) fn current(
             format!("the log was migrated to {} at seq {}; this is its state then", migrated.ledger, migrated.seq);
         fields = fields.line(format!("  {} {}", style.doubtful("migrated "), shown(&text)));
     }
-    let Some(audited) = audited else { return Answer::done(current, fields.text()) };
+    let Some(audited) = audited else { return with_ways(Answer::done(current, fields.text())?, current) };
     let class = audited.drift.class();
     let word = match class {
         None => style.good("registry "),
@@ -67,10 +63,61 @@ pub(crate) fn current(
     };
     fields = fields.line(format!("  {word} {}", shown(&audited.drift.to_string())));
     fields = warnings(fields, &audited.findings, style);
-    if let Some(advice) = advice(audited) {
+    // The open move's own lines have the commands that close it.
+    if let Some(advice) = advice(audited).filter(|_| current.open.is_none()) {
         fields = fields.line(format!("  {}", shown(&advice)));
     }
-    Ok(Answer::done(current, fields.text())?.with("registry", &audited.drift)?.found(class))
+    let answer = Answer::done(current, fields.text())?.with("registry", &audited.drift)?.found(class);
+    with_ways(answer, current)
+}
+
+/// The open move: who began it, when, who took it over, and the commands that close it.
+fn open_move(fields: Fields, current: &ChannelStatus, open: &OpenMove, style: Style) -> Fields {
+    let OpenMove { op, target, seq, move_id, .. } = open;
+    let name = current.open_event.as_ref().map(|event| format!("{} ", source(event))).unwrap_or_default();
+    let text = format!("{} to {name}{target} (seq {seq}, move {move_id})", op.as_str());
+    let mut fields = fields.line(format!("  {} {}", style.doubtful("open     "), shown(&text)));
+    if let Some(event) = &current.open_event {
+        let began = format!("by {}, {}, {}", who(event), run(event), ago(event.at));
+        fields = fields.field("begun", began).maybe("page", event.intent.provenance.pipeline.url.as_ref());
+        fields = event.takeovers.iter().fold(fields, |fields, TakeoverRecord { at, provenance, .. }| {
+            let Provenance { actor, pipeline, .. } = provenance;
+            let (provider, id) = (&pipeline.provider, &pipeline.run_id);
+            fields.field("taken", format!("over by {}, {provider} {id}, {}", actor.id, ago(*at)))
+        });
+    }
+    fields.field("close it", if_dead(&current.channel))
+}
+
+/// A time, and how long ago it was by this machine's clock.
+fn ago(at: Timestamp) -> String {
+    let age = SystemClock.now().unix_ms().saturating_sub(at.unix_ms());
+    match u64::try_from(age) {
+        Ok(age) => format!("at {at} ({} ago)", apart(Duration::from_millis(age))),
+        Err(_) => format!("at {at}"),
+    }
+}
+
+/// The commands that close the open move of a channel: one completes it, the other does not.
+fn ways(channel: &Channel) -> [String; 2] {
+    let complete = format!("tagwarden recover {channel}");
+    [complete.clone(), format!("{complete} --abort")]
+}
+
+fn if_dead(channel: &Channel) -> String {
+    let [complete, abort] = ways(channel);
+    format!("if its run is dead: {complete}; to abort it if it has not landed: {abort}")
+}
+
+/// The answer with the commands that close the open move, if there is one.
+fn with_ways(answer: Answer, current: &ChannelStatus) -> Result<Answer> {
+    match current.open {
+        Some(_) => {
+            let [complete, abort] = ways(&current.channel);
+            answer.with("recover", &json!({ "complete": complete, "abort": abort }))
+        }
+        None => Ok(answer),
+    }
 }
 
 /// The state of a channel by the ledger alone, and the age of the copy that was read, if it was a copy.
@@ -113,7 +160,7 @@ pub(super) fn advice(audited: &ChannelAudit) -> Option<String> {
             "put back what is live: tagwarden repair {channel}; or keep what is there: tagwarden adopt {channel} \
              --reason …"
         ),
-        Drift::MoveInProgress { .. } => format!("if its run is dead: tagwarden recover {channel}"),
+        Drift::MoveInProgress { .. } => if_dead(channel),
         Drift::PossiblyOpen { .. } => {
             "run the move again: the next entry of the log decides whether the first one is open".to_owned()
         }

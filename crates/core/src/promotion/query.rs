@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::past::{HistoryPage, LiveAt, back, last_committed, live_at};
+use super::past::{HistoryPage, LiveAt, back, last_committed, live_at, move_at};
 use super::promoter::Promoter;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{
@@ -31,6 +31,9 @@ pub struct ChannelStatus {
     /// The move that is open.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub open: Option<OpenMove>,
+    /// The same move as history shows it: who began it, when, in which pipeline run, and who took it over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub open_event: Option<MoveRecord>,
     /// The move that may be open: the append of its intent was not answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub possibly_open: Option<PossiblyOpen>,
@@ -65,12 +68,17 @@ impl Promoter {
         let (log, possibly_open) = (journal.snapshot(), journal.possibly_open().await?);
         drop(journal);
         let (state, event) = (log.state(), last_committed(&log).await?);
+        let open_event = match &state.open {
+            Some(open) => move_at(&log, open.seq).await?,
+            None => None,
+        };
         Ok(ChannelStatus {
             channel: channel.clone(),
             live: state.live,
             previous: state.previous,
             event,
             open: state.open.clone(),
+            open_event,
             possibly_open,
             holds: state.holds_at(self.inner.clock.now()).cloned().collect(),
             blocks,

@@ -1101,6 +1101,11 @@ class ChannelStatus:
         The move that is open.
         """
     @property
+    def open_event(self, /) -> MoveRecord | None:
+        """
+        The same move as history shows it: who began it, when, in which pipeline run, and who took it over.
+        """
+    @property
     def possibly_open(self, /) -> PossiblyOpen | None:
         """
         The move that may be open: the append of its intent was not answered.
