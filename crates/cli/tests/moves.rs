@@ -13,7 +13,7 @@ fn release_is_promoted_through_the_pipeline_and_rolled_back() {
     let said = world.does(&["bootstrap", "dev", "--source", "1.4.0"], 0);
     let first = world.digest("1.4.0");
     let want = format!(
-        "committed bootstrap {}\n  release   1.4.0\n  digest    {first}\n  previous  nothing\n",
+        "committed bootstrap {}: the first move of this channel\n  release   1.4.0\n  digest    {first}\n  previous  nothing\n",
         world.channel("dev")
     );
     assert!(said.out.starts_with(&want), "{}", said.out);
@@ -302,4 +302,33 @@ fn source_with_tag_and_digest_is_the_digest() {
         "{finding}"
     );
     world.verify_independently("prod");
+}
+
+#[test]
+fn misspelt_channel_is_moved_and_said_to_be_new() {
+    let world = World::with_prod();
+    let (prod, typo) = (world.prod(), world.channel("prdo").to_string());
+    let args = ["promote", &typo, "--source", "1.4.1"];
+    let why = format!(
+        "new-channel CHANNEL_NEW: this is the first move of a new channel: the registry has no tag {typo}; did you mean {prod}?"
+    );
+    let planned = world.does(&[&args[..], &["--dry-run"]].concat(), 0);
+    assert!(planned.out.contains(&format!("  warn      {why}\n")), "{}", planned.out);
+    assert!(planned.out.starts_with(&format!("dry run: promote {typo}: the first move of this channel\n")));
+    let moved = world.does(&args, 0);
+    assert!(moved.out.contains(&why.replace(" CHANNEL_NEW", "")), "{}", moved.out);
+    assert!(moved.out.starts_with(&format!("committed bootstrap {typo}: the first move of this channel\n")));
+}
+
+#[test]
+fn second_rollback_after_a_repair_says_that_the_last_change_was_a_rollback() {
+    let world = World::with_prod();
+    let prod = world.prod();
+    world.does(&["promote", &prod, "--source", "1.4.1"], 0);
+    world.does(&["rollback", &prod], 0);
+    world.push_by_hand(7);
+    world.does(&["repair", &prod], 0);
+    let said = world.does(&["rollback", &prod], 3);
+    let want = format!("the last change of {prod} was a rollback: name the digest that the next rollback goes to");
+    assert!(said.err.contains(&want), "{}", said.err);
 }

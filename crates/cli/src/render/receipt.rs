@@ -8,6 +8,9 @@ use tagwarden::{Channel, ErrorClass, MoveResult, Receipt, Result};
 use super::event::{at_digest, release, status, told, warnings};
 use super::{Answer, Fields, Style, shown};
 
+/// The note of a move that no other move of the channel was before.
+pub(super) const FIRST_MOVE: &str = ": the first move of this channel";
+
 /// The result of a move.
 pub(crate) fn receipt(receipt: &Receipt, style: Style) -> Result<Answer> {
     let (channel, op) = (&receipt.channel, receipt.op.as_str());
@@ -15,7 +18,11 @@ pub(crate) fn receipt(receipt: &Receipt, style: Style) -> Result<Answer> {
         MoveResult::Committed => {
             let same =
                 receipt.previous_digest == Some(receipt.digest) && matches!(receipt.op, Op::Promote | Op::Rollback);
-            let note = if same { ": it was live already, and the tag was put again" } else { "" };
+            let note = match receipt.op {
+                _ if same => ": it was live already, and the tag was put again",
+                Op::Bootstrap => FIRST_MOVE,
+                _ => "",
+            };
             format!("{} {op} {channel}{note}", style.good("committed"))
         }
         MoveResult::Unchanged => {

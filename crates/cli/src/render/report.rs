@@ -10,6 +10,7 @@ use tagwarden::{Channel, Digest, ErrorClass, Result, human_duration};
 
 use super::current::advice;
 use super::event::at_digest;
+use super::receipt::FIRST_MOVE;
 use super::{Answer, Changes, Fields, Style, Table, shown};
 
 /// One line for each channel.
@@ -80,7 +81,8 @@ pub(crate) fn dry_run(channel: &Channel, op: Op, plan: Plan, changes: &Changes, 
     let (change, findings) = (plan.change(), plan.findings().to_vec());
     let refusal = plan.approve().err();
     let verdict = if refusal.is_some() { "refused" } else { "move" };
-    let title = format!("dry run: {} {}", op.as_str(), style.bold(&channel.to_string()));
+    let note = if change.is_some_and(|(previous, _)| previous.is_none()) { FIRST_MOVE } else { "" };
+    let title = format!("dry run: {} {}{note}", op.as_str(), style.bold(&channel.to_string()));
     let end = match refusal {
         None => "it would be let through; nothing was moved",
         Some(_) => "it would be refused; nothing was moved",

@@ -1,11 +1,6 @@
 //! The nearest known name, for an error about an unknown one.
 
-use similar::get_close_matches;
-
-use crate::value::joined;
-
-/// The part of the characters that a near name has in common with the unknown one, from 0 to 1.
-const NEAR: f32 = 0.7;
+use crate::value::{joined, nearest};
 
 /// The reason of an error about an unknown name: ``unknown key `leger`; did you mean `ledger`?``. If no known name is
 /// near, it lists them all.
@@ -18,7 +13,7 @@ pub(super) fn unknown<'n>(what: &str, name: &str, known: impl Iterator<Item = &'
     if !plain {
         return format!("unknown {what}; known are {}", all());
     }
-    match get_close_matches(name, &known, 1, NEAR).first() {
+    match nearest(name, &known) {
         Some(nearest) => format!("unknown {what} `{name}`; did you mean `{nearest}`?"),
         None => format!("unknown {what} `{name}`; known are {}", all()),
     }

@@ -35,6 +35,7 @@ impl Run {
         (self.upstream, self.place) = (upstream, facts.place.clone());
         let mut judgement = self.effects.inner.policy.judge(&facts).overriding(&self.terms.overrides);
         judgement.findings.extend(self.warnings.clone());
+        judgement.findings.extend(self.finding_of_a_new_channel(&change).await);
         judgement.findings.extend(self.finding_of_a_put_again(&change).await?);
         judgement.findings.extend(self.finding_of_the_read(&read, lagging));
         judgement.findings.extend(self.finding_of_the_ledger(&change).await?);

@@ -13,6 +13,7 @@ mod inner;
 mod machine;
 mod move_request;
 mod naming;
+mod new_channel;
 mod order;
 mod parts;
 mod past;

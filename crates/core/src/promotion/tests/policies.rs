@@ -109,3 +109,48 @@ async fn a_guardrail_that_cannot_be_overridden_is_an_invalid_value() {
         assert_eq!(moved.unwrap_err().kind(), ErrorKind::ValueInvalid);
     }
 }
+
+/// The reason in the finding CHANNEL_NEW of a promotion to a channel of this tag, as its plan and its receipt have it.
+async fn said_of_a_new_channel(w: &World, promoter: &Promoter, name: &str) -> Option<String> {
+    let channel = Channel::new(w.prod.repository().clone(), tag(name)).unwrap();
+    let promote = || promoter.promote(&channel, w.release("1.1")).options(terms());
+    let plan = promote().plan().await.unwrap();
+    let planned = plan.findings().iter().find(|finding| finding.code() == Some("CHANNEL_NEW")).cloned();
+    let receipt = promote().await.unwrap();
+    let recorded = receipt.findings().iter().find(|finding| finding.guardrail.as_str() == "new-channel");
+    assert_eq!(planned.as_ref().map(|finding| &finding.why), recorded.map(|finding| &finding.why));
+    assert!(recorded.is_none_or(|finding| finding.verdict == Verdict::Warn));
+    planned.map(|finding| finding.why.to_string())
+}
+
+#[tokio::test(start_paused = true)]
+async fn first_promotion_of_a_channel_says_so_and_names_the_similar_one() {
+    let w = world().bootstrapped().await;
+    let new =
+        |name| format!("this is the first move of a new channel: the registry has no tag reg.io/acme/shop:{name}");
+    let said = said_of_a_new_channel(&w, &w.promoter, "prdo").await;
+    assert_eq!(said, Some(new("prdo") + "; did you mean reg.io/acme/shop:prod?"));
+    assert_eq!(said_of_a_new_channel(&w, &w.promoter, "canary").await, Some(new("canary")));
+    assert_eq!(said_of_a_new_channel(&w, &w.promoter, "prod").await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn new_channel_of_another_repository_is_similar_to_none() {
+    let w = world();
+    let other: Channel = "reg.io/acme/other:prod".parse().unwrap();
+    w.registry.push_image(other.repository(), &tag("1.0"), 7);
+    let release = Source::Reference(other.repository().tag(tag("1.0")));
+    w.promoter.bootstrap(&other).source(release).options(terms()).await.unwrap();
+    let said = said_of_a_new_channel(&w, &w.promoter, "prdo").await.unwrap();
+    assert!(!said.contains("did you mean"), "{said}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn new_channel_that_the_pipeline_names_is_no_surprise() {
+    let w = world();
+    let stage = Stage { environment: "prod".parse().unwrap(), channel: w.prod.clone() };
+    let promoter = w.promoter.to_builder().pipeline(Pipeline::new(vec![stage]).unwrap()).build().unwrap();
+    let said = said_of_a_new_channel(&w, &promoter, "prdo").await.unwrap();
+    assert!(said.ends_with("; did you mean reg.io/acme/shop:prod?"), "the pipeline names it: {said}");
+    assert_eq!(said_of_a_new_channel(&w, &promoter, "prod").await, None);
+}
