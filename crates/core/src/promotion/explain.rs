@@ -36,7 +36,7 @@ impl Effects {
             }
             Why::NoPrevious => format!("{channel} has no previous live digest to roll back to"),
             Why::NameTarget => {
-                format!("the last move of {channel} was a rollback: name the digest that the next one goes to")
+                format!("the last change of {channel} was a rollback: name the digest that the next rollback goes to")
             }
             Why::OtherRequest => format!("the key moved {channel} before, for another request"),
             // The driver knows both moves, and gives a longer message.
