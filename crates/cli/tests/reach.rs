@@ -167,8 +167,16 @@ fn proxy_that_refuses_a_host_is_named_with_its_log() {
     assert!(refused.err.contains("; the proxy's log says why: its rules, or its login"), "{}", refused.err);
 
     let args = ["bootstrap", "prod", "--source", "1.4.0", "--ca-file", "own.pem", "--retry-for", "20s"];
-    let socks = run(&world, &args, &[("ALL_PROXY", &connect.url().replace("http:", "socks5:"))], 6);
-    assert!(socks.err.contains("only http:// and https:// proxies can be used"), "{}", socks.err);
+    for (variable, value) in [
+        ("ALL_PROXY", "socks5://ci:c4n4ry@127.0.0.1:9"),
+        ("HTTPS_PROXY", "ftp://ci:c4n4ry@127.0.0.1:9"),
+        ("https_proxy", "ci:c4n4ry@127.0.0.1:port"),
+    ] {
+        let refused = run(&world, &args, &[(variable, value)], 2);
+        let want = format!("{variable} is not the URL of a proxy that can be used: write http://HOST:PORT");
+        assert!(refused.err.contains(&want) && refused.err.contains("[CONFIG_INVALID]"), "{}", refused.err);
+        assert!(!refused.err.contains("c4n4ry"), "{}", refused.err);
+    }
 }
 
 /// True for every request until this much time has passed.

@@ -5,16 +5,20 @@ use std::net::IpAddr;
 use reqwest::{ClientBuilder, Url};
 
 use super::near::is_near;
+use crate::error::{Error, ErrorKind, Result};
 
 /// The proxies of `HTTPS_PROXY`, `HTTP_PROXY` and `ALL_PROXY`, and the hosts of `NO_PROXY`, as curl reads them: in upper
 /// or lower case, the first that is set. In a CGI program (`REQUEST_METHOD` is set) there are none, because a client's
 /// header could set them there.
 #[derive(Clone, Default)]
 pub(crate) struct Proxies {
-    http: Option<Proxy>,
-    https: Option<Proxy>,
+    http: Option<Named>,
+    https: Option<Named>,
     except: Vec<String>,
 }
+
+/// The proxy that a variable names, or the variable whose value names none that can be used.
+type Named = Result<Proxy, &'static str>;
 
 /// One proxy.
 #[derive(Clone)]
@@ -28,7 +32,8 @@ pub(crate) struct Proxy {
 impl Proxies {
     /// The proxies of this process's environment.
     pub(crate) fn of_environment() -> Proxies {
-        Proxies::of(|name| std::env::var(name).ok())
+        // A value that is not UTF-8 must not count as none: it gets characters that no URL of a proxy has.
+        Proxies::of(|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
     }
 
     pub(crate) fn of(variable: impl Fn(&str) -> Option<String>) -> Proxies {
@@ -36,7 +41,7 @@ impl Proxies {
             return Proxies::default();
         }
         let first = |names: [&'static str; 2]| names.into_iter().find_map(|name| Some((name, variable(name)?)));
-        let proxy = |names| first(names).and_then(|(variable, text)| Some(Proxy { url: parsed(&text)?, variable }));
+        let proxy = |names| first(names).and_then(|(variable, text)| named(variable, &text));
         let all = proxy(["ALL_PROXY", "all_proxy"]);
         let except = first(["NO_PROXY", "no_proxy"]).map(|(_, hosts)| hosts).unwrap_or_default();
         Proxies {
@@ -49,6 +54,24 @@ impl Proxies {
     /// The proxy through which a URL is requested; none if it is requested directly. A loopback host and the link-local
     /// addresses of instance metadata are never behind a proxy.
     pub(crate) fn to(&self, url: &Url) -> Option<&Proxy> {
+        self.named(url)?.as_ref().ok()
+    }
+
+    /// CONFIG_INVALID if a URL is to be requested through a proxy, and the variable that names it has another value than
+    /// the URL of an http or https proxy: a direct request might go around a rule of the network. The message does not
+    /// show the value, which may have a password.
+    pub(crate) fn check(&self, url: &Url) -> Result<()> {
+        let Some(Err(variable)) = self.named(url) else { return Ok(()) };
+        let host = url.host_str().unwrap_or_default();
+        let message = format!(
+            "{variable} is not the URL of a proxy that can be used: write http://HOST:PORT or https://HOST:PORT, with \
+             USER:PASSWORD@ before HOST if it wants a login (other kinds, such as socks5 and ftp, cannot be used); or, to \
+             reach {host} directly, unset it, or name {host} in NO_PROXY"
+        );
+        Err(Error::new(ErrorKind::ConfigInvalid, message).with_context("variable", variable))
+    }
+
+    fn named(&self, url: &Url) -> Option<&Named> {
         let (host, port) = (url.host_str()?.to_ascii_lowercase(), url.port_or_known_default());
         if is_near(&host) || self.except.iter().any(|except| is_excepted(&host, port, except)) {
             return None;
@@ -89,11 +112,16 @@ impl std::fmt::Display for Proxy {
     }
 }
 
-/// The URL of a proxy; without a scheme it is http. None if it is empty or cannot be used: then there is no proxy.
-fn parsed(text: &str) -> Option<Url> {
+/// The proxy in the value of a variable; without a scheme its URL is http. None if the value is empty: then there is no
+/// proxy.
+fn named(variable: &'static str, text: &str) -> Option<Named> {
     let text = text.trim();
+    if text.is_empty() {
+        return None;
+    }
     let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-    Url::parse(&text).ok().filter(|url| url.has_host() && matches!(url.scheme(), "http" | "https"))
+    let url = Url::parse(&text).ok().filter(|url| url.has_host() && matches!(url.scheme(), "http" | "https"));
+    Some(url.map(|url| Proxy { url, variable }).ok_or(variable))
 }
 
 /// True if an entry of `NO_PROXY` covers this port of a host: `HOST` all ports, `HOST:PORT` one, as programs in Go read
@@ -152,11 +180,28 @@ mod tests {
         let lower = proxies(&[("https_proxy", "https://proxy.corp")]);
         assert_eq!(shown(&lower, "https://reg.io/"), "https://proxy.corp:443 (https_proxy)");
         assert_eq!(shown(&lower, "http://reg.io/"), "direct");
-        for unusable in ["", "socks5://proxy.corp", "http://"] {
-            assert_eq!(shown(&proxies(&[("HTTPS_PROXY", unusable)]), "https://reg.io/"), "direct", "{unusable}");
-        }
+        assert_eq!(shown(&proxies(&[("HTTPS_PROXY", "")]), "https://reg.io/"), "direct");
         let cgi = proxies(&[("HTTP_PROXY", "http://evil.test"), ("REQUEST_METHOD", "GET")]);
         assert_eq!(shown(&cgi, "http://reg.io/"), "direct");
+    }
+
+    #[test]
+    fn value_that_names_no_usable_proxy_is_refused_where_it_counts() {
+        for value in ["ftp://ci:canary@proxy.corp", "socks5://proxy.corp", "http://", "ci:canary@proxy.corp:x", "a b"] {
+            let set = [("HTTPS_PROXY", value), ("ALL_PROXY", "http://proxy.corp"), ("NO_PROXY", "direct.io")];
+            let proxies = proxies(&set);
+            let error = proxies.check(&"https://reg.io/".parse().unwrap()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ConfigInvalid, "{value}");
+            assert!(error.to_string().starts_with("HTTPS_PROXY is not the URL of a proxy that can be used"), "{error}");
+            assert!(!format!("{error} {error:?}").contains("canary"), "{error:?}");
+            for passes in ["http://reg.io/", "https://direct.io/", "https://localhost:5000/"] {
+                assert!(proxies.check(&passes.parse().unwrap()).is_ok(), "{value} {passes}");
+            }
+        }
+        for value in ["", " ", "proxy.corp", "proxy.corp:3128", "https://ci:canary@proxy.corp"] {
+            let url = "https://reg.io/".parse().unwrap();
+            assert!(proxies(&[("HTTPS_PROXY", value)]).check(&url).is_ok(), "{value}");
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::http::{HostClients, Http, host_and_port};
 use super::options::Scheme;
 use super::outside;
 use crate::error::{Error, ErrorKind, Result};
-use crate::http::is_loopback;
+use crate::http::{Proxies, is_loopback};
 use crate::value::Repository;
 
 /// A repository and the URL at which its registry answers.
@@ -44,6 +44,7 @@ impl<'a> Endpoint<'a> {
             _ => https,
         };
         Ok(Endpoint { http, repository, clients, base })
+        Proxies::of_environment().check(&base)?;
     }
 
     /// The time of a call that begins now and may take `own`.

@@ -86,7 +86,8 @@ use crate::value::{Digest, Reference, Repository, Tag};
 ///
 /// # Proxies
 /// `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` name the proxies; if none is set, the system's settings do.
-/// Loopback hosts are always reached directly. The proxy resolves the names of hosts. If the proxy failed, the error
+/// Loopback hosts are always reached directly. A value that is not the URL of an http or https proxy is CONFIG_INVALID
+/// for the hosts that it is for. The proxy resolves the names of hosts. If the proxy failed, the error
 /// names it.
 ///
 /// # Credentials
