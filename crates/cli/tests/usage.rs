@@ -98,6 +98,20 @@ fn help_names_the_first_commands_guarantees_and_exit_codes() {
     assert_eq!(world.run(&["current", "--version"]).exit, 0);
 }
 
+#[test]
+fn help_of_a_command_names_only_flags_that_it_takes() {
+    let world = World::new();
+    for command in ["current", "audit", "recover", "promote"] {
+        let help = world.does(&[command, "--help"], 0).out;
+        let (flags, _) = help.rsplit_once("Examples:").or(help.rsplit_once("Example:")).unwrap_or((&help, ""));
+        let is_end = |rest: &str| rest.is_empty() || rest.starts_with(' ');
+        let taken = |flag: &str| help.lines().any(|line| line.trim().strip_prefix(flag).is_some_and(is_end));
+        for named in ["--quiet", "--no-settle", "--put-timeout"] {
+            assert!(!flags.contains(named) || taken(named), "{command} --help names {named}");
+        }
+    }
+}
+
 /// `docs/reference/cli.md` names every command, every flag and every exit code.
 #[test]
 fn cli_reference_lists_every_command_and_flag() {

@@ -200,8 +200,8 @@ pub(crate) struct TimesArgs {
 /// How long reads may lag.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct SettleArgs {
-    /// How long after a write the registry may answer an older value of the tag; not shorter than the quiet time (30s, or
-    /// --quiet). Default: `settle` of the registry in tagwarden.toml, else 30s; 10m for ghcr.io, 2m for *.azurecr.io
+    /// How long after a write the registry may answer an older value of the tag; in a move and in `recover` not shorter than
+    /// the quiet time (30s by default). Default: `settle` of the registry in tagwarden.toml, else 30s; 10m for ghcr.io, 2m for *.azurecr.io
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(crate) settle: Option<Duration>,
 }
