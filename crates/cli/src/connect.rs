@@ -15,7 +15,7 @@ use tagwarden::{Channel, Error, ErrorKind, Promoter, Result, Times, parse_durati
 
 use crate::args::{Global, RegistryArgs};
 use crate::offline::Offline;
-use crate::progress::{Progress, say};
+use crate::progress::{Progress, Retries, say};
 
 /// The settings that every command starts with.
 #[derive(Debug)]
@@ -131,7 +131,7 @@ pub(crate) fn registry<'h>(
     hosts: impl IntoIterator<Item = &'h str>,
 ) -> Result<OciRegistry> {
     let hosts: Vec<&str> = hosts.into_iter().collect();
-    let mut options = reached(config.oci_options()?, args)?;
+    let mut options = reached(config.oci_options()?, args)?.retry_observer(Arc::new(Retries::default()));
     for host in args.token_server.iter().cloned().chain(token_servers(std::env::var("TAGWARDEN_TOKEN_SERVERS"))?) {
         options = options.token_server(host);
     }

@@ -165,7 +165,11 @@ fn proxy_that_refuses_a_host_is_named_with_its_log() {
     let args = ["bootstrap", "prod", "--source", "1.4.0", "--ca-file", "own.pem", "--retry-for", "0s"];
     let refused = run(&world, &args, &[("HTTPS_PROXY", &connect.url())], 6);
     assert!(refused.err.contains("; the proxy's log says why: its rules, or its login"), "{}", refused.err);
+}
 
+#[test]
+fn proxy_variable_without_a_usable_proxy_is_a_configuration_error() {
+    let (world, _proxy) = secure(|_| NAME.to_owned());
     let args = ["bootstrap", "prod", "--source", "1.4.0", "--ca-file", "own.pem", "--retry-for", "20s"];
     for (variable, value) in [
         ("ALL_PROXY", "socks5://ci:c4n4ry@127.0.0.1:9"),
@@ -229,5 +233,31 @@ fn promotion_whose_wait_does_not_fit_is_busy_and_leaves_the_tag() {
     world.server.script_when(|seen| seen.is("PUT", "/manifests/prod"), [HttpFault::Busy(RetryAfter::Seconds(600))]);
     let refused = run(&world, &[&["promote", &prod, "--source", "1.4.1"], &TIMES[..]].concat(), &[], 1);
     assert!(refused.err.contains("it asks to wait for 600 s"), "{}", refused.err);
+    assert_eq!(world.digest("prod"), world.digest("1.4.0"));
+}
+
+#[test]
+fn waiting_for_a_registry_that_is_down_is_said_once_with_its_words() {
+    let world = World::with_prod();
+    let prod = world.prod();
+    world.server.always(|_| true, HttpFault::Status(503));
+    let said = run(&world, &["current", &prod, "--json", "--retry-for", "4s"], &[], 6);
+    let want = format!("{}: still trying, for ", world.server.host());
+    assert!(said.err.starts_with(&want) && said.err.contains("the registry answered 503"), "{}", said.err);
+    assert!(said.err.contains("at most; --retry-for TIME gives up sooner: "), "{}", said.err);
+    assert_eq!(said.err.lines().count(), 1, "{}", said.err);
+    let json: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(json["registry"]["state"], "unknown");
+    assert_eq!(run(&world, &["current", &prod, "--retry-for", "1s"], &[], 6).err, "");
+}
+
+#[test]
+fn promotion_on_a_registry_that_never_answers_moves_nothing() {
+    let world = World::with_prod();
+    let prod = world.prod();
+    world.server.always(|_| true, HttpFault::Silent);
+    let args = ["promote", &prod, "--source", "1.4.1", "--retry-for", "1s"];
+    let down = run(&world, &[&args[..], &TIMES[..]].concat(), &[], 6);
+    assert!(down.err.contains("[REGISTRY_UNAVAILABLE]"), "{}", down.err);
     assert_eq!(world.digest("prod"), world.digest("1.4.0"));
 }

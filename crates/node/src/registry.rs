@@ -190,7 +190,8 @@ options! {
         /// 300,000 by default.
         pub upload_timeout_ms: Option<Millis>,
         /// How long a request is tried again after a 5xx, a 429 (as `Retry-After` says), a lost connection or a cut body; 0
-        /// means one attempt. By default the time of the call, which a longer time extends; a put is never extended.
+        /// means one attempt. By default the time of the call, which a longer time extends; a put is never extended. One
+        /// request for a tag, a manifest or a token takes no longer than this either, or than a second; with 0, than by default.
         pub retry_for_ms: Option<Millis>,
     }
 }

@@ -63,8 +63,8 @@ pub(crate) struct RegistryArgs {
     /// tagwarden.toml
     #[arg(long, value_name = "HOST")]
     pub(crate) token_server: Vec<String>,
-    /// How long a request is tried again that the registry did not answer, or answered with 429 or 5xx; 0s tries once.
-    /// Default: TAGWARDEN_RETRY_FOR, else 30s for a read, 300s for an upload, and the timeout of a put, which is never longer
+    /// How long a request is tried again that the registry did not answer, or answered with 429 or 5xx; 0s tries once. An
+    /// answer about a tag or a manifest is awaited no longer than this either, but for 1s at least. Default: TAGWARDEN_RETRY_FOR, else 30s for a read, 300s for an upload, and the timeout of a put, which is never longer
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(crate) retry_for: Option<Duration>,
 }

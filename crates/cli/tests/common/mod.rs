@@ -113,7 +113,7 @@ impl World {
         command.args(args).current_dir(self.dir.path()).stdin(Stdio::null()).env_clear();
         command.env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", self.dir.path());
         // A registry that does not answer is waited for no longer than a test should take.
-        command.env("TAGWARDEN_RETRY_FOR", "1s");
+        command.env("TAGWARDEN_RETRY_FOR", "2s");
         command.envs(self.environment.iter().copied());
         command
     }

@@ -7,6 +7,7 @@ use reqwest::RequestBuilder;
 use tokio::time::Instant;
 
 use super::answer::{Answer, Origin, read};
+use super::observer::{SILENT_FOR, Watch};
 use super::words::and;
 use crate::backoff::Backoff;
 use crate::error::{Error, ErrorKind, Result};
@@ -21,6 +22,9 @@ const BACKOFF: Backoff = Backoff { first: Duration::from_millis(50), longest: Du
 /// second.
 const FEW_TIMES: u32 = 5;
 
+/// The least time that one request of a read gets, whatever the time for retries is.
+const LEAST_ANSWER: Duration = Duration::from_secs(1);
+
 /// The time of one call.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct CallTime {
@@ -29,6 +33,8 @@ pub(super) struct CallTime {
     pub(super) end: Instant,
     /// The time after which no other attempt begins.
     retry_until: Instant,
+    /// The longest time of one request, with the body of its answer; none for the idle timeout alone.
+    each: Option<Duration>,
 }
 
 impl CallTime {
@@ -37,13 +43,36 @@ impl CallTime {
     pub(super) fn extended(own: Duration, retry_for: Option<Duration>) -> CallTime {
         let start = Instant::now();
         let retry_for = retry_for.unwrap_or(own);
-        CallTime { start, end: start + own.max(retry_for), retry_until: start + retry_for }
+        CallTime { start, end: start + own.max(retry_for), retry_until: start + retry_for, each: None }
+    }
+
+    /// The time of a read whose answer is small, such as that for a tag. One request of it takes no longer than the time
+    /// that was given for retries, so that a registry which takes connections and never answers is not waited for longer
+    /// than one that refuses them. Zero means one attempt, which has the time of a call without a time for retries.
+    pub(super) fn small(self, retry_for: Option<Duration>) -> CallTime {
+        let given = retry_for.filter(|time| !time.is_zero());
+        CallTime { each: given.map(|time| time.max(LEAST_ANSWER)), ..self }
+    }
+
+    /// The same time, for a read whose answer may be large.
+    pub(super) fn large(self) -> CallTime {
+        CallTime { each: None, ..self }
     }
 
     /// A call that begins now and ends after `own` in any case.
     pub(super) fn fixed(own: Duration, retry_for: Option<Duration>) -> CallTime {
         let start = Instant::now();
-        CallTime { start, end: start + own, retry_until: start + own.min(retry_for.unwrap_or(own)) }
+        CallTime { start, end: start + own, retry_until: start + own.min(retry_for.unwrap_or(own)), each: None }
+    }
+
+    /// The latest end of the call if a request that was sent at `sent_at` gets no answer.
+    fn end_of(self, sent_at: Instant) -> Instant {
+        self.each.map_or(self.end, |each| (sent_at + each).max(self.retry_until).min(self.end))
+    }
+
+    /// The time since the call began.
+    pub(super) fn elapsed(self) -> Duration {
+        self.start.elapsed()
     }
 
     /// The whole time of the call, in seconds.
@@ -89,6 +118,9 @@ impl Failure {
 #[derive(Debug)]
 pub(super) struct Attempts {
     pub(super) time: CallTime,
+    watch: Option<Watch>,
+    /// True for a read: an answer that does not come is reported. A write may need its time to be sent.
+    is_read: bool,
     /// The number of attempts that failed.
     failed: u32,
     /// True while a request was sent and has no answer: the registry may carry it out.
@@ -102,8 +134,18 @@ pub(super) struct Attempts {
 }
 
 impl Attempts {
-    pub(super) fn new(time: CallTime) -> Attempts {
-        Attempts { time, failed: 0, in_flight: false, arriving: None, answered: None, last: None }
+    pub(super) fn new(time: CallTime, watch: Option<Watch>) -> Attempts {
+        let is_read = false;
+        Attempts { time, watch, is_read, failed: 0, in_flight: false, arriving: None, answered: None, last: None }
+    }
+
+    pub(super) fn of_a_read(time: CallTime, watch: Option<Watch>) -> Attempts {
+        Attempts { is_read: true, ..Attempts::new(time, watch) }
+    }
+
+    /// The attempts of another request of the same call.
+    pub(super) fn of_another(&self) -> Attempts {
+        Attempts { is_read: self.is_read, ..Attempts::new(self.time, self.watch.clone()) }
     }
 
     /// Sends a request and reads the answer: the body of a success up to `limit` bytes, or not at all without a limit;
@@ -114,8 +156,22 @@ impl Attempts {
         to: Origin,
         limit: Option<usize>,
     ) -> reqwest::Result<Answer> {
+        let request = match self.time.each {
+            Some(longest) => request.timeout(longest),
+            None => request,
+        };
         self.in_flight = true;
-        let sent = request.send().await;
+        let sent_at = Instant::now();
+        let mut sending = std::pin::pin!(request.send());
+        let sent = match tokio::time::timeout(SILENT_FOR, &mut sending).await {
+            Ok(sent) => sent,
+            Err(_) => {
+                if let Some(watch) = self.watch.as_ref().filter(|_| self.is_read) {
+                    watch.tell(&Watch::no_answer(self.time), self.time.end_of(sent_at));
+                }
+                sending.await
+            }
+        };
         // Every answer either ends the request, or means that it was not carried out.
         self.in_flight = false;
         let response = sent?;
@@ -162,6 +218,9 @@ impl Attempts {
         let until = self.time.end.min(self.time.retry_until);
         let left = until.saturating_duration_since(Instant::now());
         if pause < left {
+            if let Some(watch) = self.watch.as_ref().filter(|_| self.time.elapsed() + pause >= SILENT_FOR) {
+                watch.tell(error.message(), until);
+            }
             tokio::time::sleep(pause).await;
             return Ok(());
         }

@@ -163,7 +163,7 @@ impl<'a> Login<'a> {
         let ask = || async {
             let http = self.endpoint.http;
             let url = self.endpoint.root("v2/")?;
-            let mut attempts = Attempts::new(self.attempts.time);
+            let mut attempts = self.attempts.of_another();
             loop {
                 let sent = attempts
                     .send(request(&self.endpoint.clients.requests, Method::GET, &url), Origin::Registry, None)

@@ -9,6 +9,7 @@ use reqwest::header::LOCATION;
 use super::answer::{Answer, Origin};
 use super::attempts::CallTime;
 use super::http::{HostClients, Http, host_and_port};
+use super::observer::Watch;
 use super::options::Scheme;
 use super::outside;
 use crate::error::{Error, ErrorKind, Result};
@@ -29,7 +30,7 @@ pub(super) struct Endpoint<'a> {
 
 impl<'a> Endpoint<'a> {
     /// The endpoint of `repository`. VALUE_INVALID if a URL cannot have its host, CONFIG_INVALID if the certificates
-    /// for its registry cannot be used.
+    /// for its registry, or the proxy that the environment names for it, cannot be used.
     pub(super) fn of(http: &'a Http, repository: &'a Repository) -> Result<Endpoint<'a>> {
         let registry = repository.registry();
         // Docker Hub's registry answers at another host than the one in its name.
@@ -43,13 +44,24 @@ impl<'a> Endpoint<'a> {
             None if https.host_str().is_some_and(is_loopback) && !clients.has_certificates => url("http")?,
             _ => https,
         };
-        Ok(Endpoint { http, repository, clients, base })
         Proxies::of_environment().check(&base)?;
+        Ok(Endpoint { http, repository, clients, base })
     }
 
     /// The time of a call that begins now and may take `own`.
     pub(super) fn time(&self, own: Duration) -> CallTime {
         CallTime::extended(own, self.http.retry_for(self.repository.registry()))
+    }
+
+    /// The time of a read that begins now, and whose answer is small.
+    pub(super) fn time_to_look(&self) -> CallTime {
+        let retry_for = self.http.retry_for(self.repository.registry());
+        self.time(self.http.options.total_timeout).small(retry_for)
+    }
+
+    /// The observer of the calls to the registry, if there is one.
+    pub(super) fn watch(&self) -> Option<Watch> {
+        self.http.watch(self.repository.registry())
     }
 
     /// The URL of a resource in the repository, such as `manifests/prod` or `tags/list?n=2`.

@@ -35,7 +35,7 @@ impl Read<'_> {
     /// code that proves an absence. Some registries do not support HEAD (405).
     pub(super) async fn answer(&mut self, time: CallTime) -> Result<Answer> {
         let http = self.endpoint.http;
-        let mut attempts = Attempts::new(time);
+        let mut attempts = Attempts::of_a_read(time, self.endpoint.watch());
         let answer = timeout_at(time.end, self.until(&mut attempts)).await;
         answer.unwrap_or_else(|_| {
             let late = format!("no whole answer within {} s", time.seconds());

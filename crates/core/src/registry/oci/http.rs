@@ -10,6 +10,7 @@ use rustls::pki_types::CertificateDer;
 
 use super::certs::{self, Certificates};
 use super::host::{Hosts, hosts};
+use super::observer::Watch;
 use super::options::{OciOptions, TokenScope};
 use super::token_servers::TokenServers;
 use crate::error::{Error, ErrorKind, Result};
@@ -110,6 +111,12 @@ impl Http {
     /// The time for which a failed request to a registry is tried again; none for the call's own time.
     pub(super) fn retry_for(&self, registry: &str) -> Option<Duration> {
         self.options.retry_for.or_else(|| self.options.retry_for_on.get(registry).copied())
+    }
+
+    /// The observer of the calls to a registry, if there is one.
+    pub(super) fn watch(&self, registry: &str) -> Option<Watch> {
+        let observer = self.options.retry_observer.clone()?;
+        Some(Watch { observer, registry: registry.to_owned() })
     }
 
     /// Every secret that was used, for redaction.

@@ -12,6 +12,7 @@ mod fault;
 mod get;
 mod host;
 mod http;
+mod observer;
 mod options;
 mod outside;
 mod read;
@@ -28,6 +29,7 @@ mod script;
 mod tests;
 
 pub use credentials::{CredentialSource, Credentials};
+pub use observer::RetryObserver;
 pub use options::{OciOptions, Scheme, TokenScope};
 
 use std::sync::Arc;

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::credentials::{CredentialSource, Credentials, Lookup, same_host};
+use super::observer::RetryObserver;
 use crate::error::Result;
 
 /// The options of an [`OciRegistry`](super::OciRegistry). Every option has a default; `new` sets all defaults.
@@ -34,6 +36,7 @@ pub struct OciOptions {
     pub(super) upload_timeout: Duration,
     pub(super) retry_for: Option<Duration>,
     pub(super) retry_for_on: BTreeMap<String, Duration>,
+    pub(super) retry_observer: Option<Arc<dyn RetryObserver>>,
 }
 
 /// The protocol of the connection to a registry.
@@ -77,6 +80,7 @@ impl Default for OciOptions {
             upload_timeout: Duration::from_secs(300),
             retry_for: None,
             retry_for_on: BTreeMap::new(),
+            retry_observer: None,
         }
     }
 }
@@ -231,8 +235,9 @@ impl OciOptions {
     /// Sets the time for which a failed request is tried again: after a 5xx, 408, 429, a lost connection or a cut body,
     /// with a pause that grows to 2 s, or as long as `Retry-After` says. By default the call's own time:
     /// [`total_timeout`](OciOptions::total_timeout) for a read, [`upload_timeout`](OciOptions::upload_timeout) for an
-    /// upload, its own timeout for a put. A longer time here extends a read and an upload, never a put. Zero means no
-    /// second attempt.
+    /// upload, its own timeout for a put. A longer time here extends a read and an upload, never a put. One request for a
+    /// tag, a manifest, a token or the existence of a blob takes no longer than this time, or than 1 s if that is longer.
+    /// Zero means one attempt, with the time that it has by default.
     pub fn retry_for(self, time: Duration) -> Self {
         OciOptions { retry_for: Some(time), ..self }
     }
@@ -241,6 +246,12 @@ impl OciOptions {
     /// `retry_for`, comes first.
     pub fn retry_for_on(mut self, registry: impl Into<String>, time: Duration) -> Self {
         self.retry_for_on.insert(registry.into(), time);
+        self
+    }
+
+    /// Sets the observer of requests that have no usable answer yet. None by default.
+    pub fn retry_observer(mut self, observer: Arc<dyn RetryObserver>) -> Self {
+        self.retry_observer = Some(observer);
         self
     }
 

@@ -59,7 +59,7 @@ pub(super) async fn fetch(http: &Http, reference: &Reference) -> Result<Option<M
 impl<'a> Look<'a> {
     fn new(http: &'a Http, reference: &'a Reference) -> Result<Look<'a>> {
         let endpoint = Endpoint::of(http, reference.repository())?;
-        let time = endpoint.time(http.options.total_timeout);
+        let time = endpoint.time_to_look();
         Ok(Look { endpoint, reference, time })
     }
 
@@ -89,7 +89,7 @@ impl<'a> Look<'a> {
     /// Reads the tag list of the repository after a 404 without a code, because such a 404 does not prove that the tag
     /// is absent. A list has no digests, so a digest is absent only if the whole repository is.
     async fn confirm_absence(&self, answer: &Answer) -> Result<()> {
-        let listed = tags::listed(&self.endpoint, Some(self.time)).await;
+        let listed = tags::listed(&self.endpoint, Some(self.time.large())).await;
         let why = match (listed, self.reference.target()) {
             (Ok(None), _) => return Ok(()),
             (Ok(Some(tags)), Target::Tag(tag)) if !tags.contains(tag) => return Ok(()),
@@ -179,7 +179,8 @@ pub(super) async fn look_for_blob(
     let url = endpoint.url(&format!("blobs/{digest}"))?;
     let method = if limit.is_some() { Method::GET } else { Method::HEAD };
     let mut read = Read { endpoint, method, url, accept: "*/*", limit };
-    let answer = read.answer(endpoint.time(http.options.total_timeout)).await?;
+    let time = endpoint.time_to_look();
+    let answer = read.answer(if limit.is_some() { time.large() } else { time }).await?;
     match answer.status {
         StatusCode::OK => Ok(Some(answer.body.freeze())),
         _ if answer.proves_absence(&ABSENT_BLOB) => Ok(None),

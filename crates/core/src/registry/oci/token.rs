@@ -7,7 +7,7 @@ use reqwest::{Method, RequestBuilder, StatusCode, Url};
 use serde::Deserialize;
 
 use super::answer::{Answer, Origin};
-use super::attempts::{Again, Attempts, Failure};
+use super::attempts::{Again, Failure};
 use super::auth::Login;
 use super::challenge::Bearer;
 use super::credentials::{Credentials, basic};
@@ -56,7 +56,7 @@ impl Login<'_> {
         let failed = |kind, why: &str| {
             Error::new(kind, format!("no token from {host} for {scope}: {why}")).with_context("realm", &host)
         };
-        let mut attempts = Attempts::new(self.attempts.time);
+        let mut attempts = self.attempts.of_another();
         loop {
             let request = self.request(&realm, asked, &scope, credentials)?;
             let failure = match attempts.send(request, Origin::Registry, Some(MAX_ANSWER)).await {

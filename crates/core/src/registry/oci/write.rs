@@ -27,7 +27,7 @@ const MAX_REDIRECTS: usize = 5;
 /// 401 or 403 that another login may change, after a 429, and after a redirect.
 pub(super) async fn put(http: &Http, reference: &Reference, manifest: &Manifest, timeout: Duration) -> Put {
     let time = CallTime::fixed(timeout, http.retry_for(reference.repository().registry()));
-    let mut attempts = Attempts::new(time);
+    let mut attempts = Attempts::new(time, http.watch(reference.repository().registry()));
     if let Ok(put) = timeout_at(time.end, put_until(http, reference, manifest, &mut attempts)).await {
         return put.unwrap_or_else(Put::Refused);
     }
@@ -137,7 +137,7 @@ pub(super) async fn push_blob(http: &Http, repository: &Repository, bytes: Bytes
         return Err(Error::new(ErrorKind::RegistryUnsupported, "an empty blob cannot be pushed"));
     }
     let time = endpoint.time(http.options.upload_timeout);
-    let mut attempts = Attempts::new(time);
+    let mut attempts = Attempts::new(time, endpoint.watch());
     match timeout_at(time.end, upload(&endpoint, bytes, &digest, &mut attempts)).await {
         Ok(uploaded) => uploaded.map(|()| digest),
         Err(_) => {

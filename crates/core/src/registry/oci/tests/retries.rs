@@ -128,3 +128,62 @@ async fn name_that_is_not_found_is_not_waited_for() {
     assert_eq!(error.kind(), ErrorKind::RegistryUnavailable);
     assert!(start.elapsed() < Duration::from_secs(10), "{:?} {error}", start.elapsed());
 }
+
+/// What an observer was told: the registry, the words, and the time that was left.
+#[derive(Debug, Default)]
+struct Told(std::sync::Mutex<Vec<(String, String, Duration)>>);
+
+impl RetryObserver for Told {
+    fn still_trying(&self, registry: &str, why: &str, remaining: Duration) {
+        self.0.lock().unwrap().push((registry.to_owned(), why.to_owned(), remaining));
+    }
+}
+
+/// A read of a registry with these options, and what its observer was told.
+async fn observed(options: OciOptions, script: &Script) -> Vec<(String, String, Duration)> {
+    let told = Arc::new(Told::default());
+    let _ = registry(options.retry_observer(told.clone())).resolve(&repository(script), &prod()).await;
+    std::mem::take(&mut told.0.lock().unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn observer_of_a_registry_that_is_down_gets_its_words_after_2_s() {
+    let script = down(|| refusal(503, "MAINTENANCE")).await;
+    let told = observed(untouched(), &script).await;
+    let (registry, why, remaining) = told.first().unwrap();
+    assert_eq!((registry, why.as_str()), (&script.host(), "the registry answered 503 MAINTENANCE: m"));
+    // The first pause that leads beyond 2 s is no longer than 2 s.
+    assert!((26..=29).contains(&remaining.as_secs()), "{remaining:?}");
+
+    let script = down(|| refusal(503, "MAINTENANCE")).await;
+    assert_eq!(observed(untouched().retry_for(Duration::from_secs(1)), &script).await, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn observer_of_a_registry_that_does_not_answer_is_told_so() {
+    let script = Script::start(|_, _| Reply::Silence).await;
+    let told = observed(untouched(), &script).await;
+    assert_eq!(told.first().unwrap().1, "no answer after 2 s");
+    let script = Script::start(|_, _| Reply::Silence).await;
+    let told = observed(untouched().retry_for(Duration::from_secs(6)), &script).await;
+    assert!(told.first().unwrap().2 <= Duration::from_secs(4), "{told:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn read_without_an_answer_ends_after_the_time_for_retries() {
+    for (seconds, ends) in [(3, 3), (0, 15), (60, 75)] {
+        let script = Script::start(|_, _| Reply::Silence).await;
+        let options = untouched().retry_for(Duration::from_secs(seconds));
+        let (start, found) = (Instant::now(), registry(options).resolve(&repository(&script), &prod()).await);
+        assert_eq!(found.unwrap_err().kind(), ErrorKind::RegistryUnavailable);
+        assert!(start.elapsed() < Duration::from_secs(ends + 1), "{seconds}: {:?}", start.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn put_without_an_answer_keeps_its_timeout_whatever_the_time_for_retries_is() {
+    let script = Script::start(|_, _| Reply::Silence).await;
+    let start = Instant::now();
+    assert!(matches!(put(untouched().retry_for(Duration::from_secs(1)), &script, 10).await, Put::Unknown(_)));
+    assert_eq!((start.elapsed().as_secs(), script.requests().len()), (10, 1));
+}
