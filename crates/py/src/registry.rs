@@ -235,9 +235,9 @@ impl Credentials {
 /// - ``retry_for``: how long a request is tried again after a 5xx, a 429, a lost connection or a cut body, with a pause that
 ///   grows to 2 s, or as long as ``Retry-After`` says; a wait that is longer than what is left is REGISTRY_BUSY. 0 means one
 ///   attempt. By default the time of the call: ``total_timeout``, ``upload_timeout`` or that of a put. A longer time extends
-///   a read or an upload, never a put. A put is tried again only if the registry certainly did not process it. One request
-///   for a tag, a manifest, a token or the existence of a blob takes no longer than this time, or than 1 s; with 0, than by
-///   default.
+///   a read or an upload, never a put. A put is tried again only if the registry certainly did not process it. One
+///   request for a tag, a manifest, a token or the existence of a blob takes no longer than this time, or than 1 s; with
+///   0, than by default.
 ///
 /// InvalidValueError CONFIG_INVALID for credentials that are a mixture and CA certificates that cannot be used;
 /// VALUE_INVALID for another invalid value. No error and no ``repr`` shows a credential.
