@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{Said, said};
+use super::{Said, World, said};
 
 /// A `git` in a directory, with an identity and without the settings of the machine.
 pub fn command(dir: &Path, args: &[&str]) -> Command {
@@ -64,4 +64,28 @@ pub fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
         }
     }
     found
+}
+
+/// The world with a ledger in a Git branch instead of a directory, in the repository `ledger.git`.
+pub fn ledger_of(world: World) -> World {
+    let repository = bare(&world.dir.path().join("ledger.git"));
+    let file = world.dir.path().join("tagwarden.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    world.config(&text.replacen("ledger = 'ledger'", &format!("ledger = '{}'", ledger(&repository)), 1));
+    world
+}
+
+/// The server of `ledger_of` goes away.
+pub fn stop(world: &World) {
+    std::fs::rename(world.dir.path().join("ledger.git"), world.dir.path().join("stopped.git")).unwrap();
+}
+
+/// Makes a hook of the server of `ledger_of` from the lines of a shell script.
+#[cfg(unix)]
+pub fn hook(world: &World, name: &str, lines: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    let file = world.dir.path().join("ledger.git/hooks").join(name);
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(&file, format!("#!/bin/sh\n{lines}\n")).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
 }

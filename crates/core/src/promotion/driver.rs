@@ -116,7 +116,8 @@ impl Run {
         let entry = PolicyEntry { name, digest, text, binding: false, provenance };
         let input = self.effects.append(seq, Body::Policy(entry)).await?;
         if matches!(input, Input::Appended(AppendEnd::Unknown)) {
-            let message = format!("{}: the append of the policy was not answered", self.effects.channel);
+            let why = self.effects.error.take().map(|error| format!(": {error}")).unwrap_or_default();
+            let message = format!("{}: the append of the policy was not answered{why}", self.effects.channel);
             self.effects.error = Some(Error::new(ErrorKind::LedgerAmbiguous, message));
         }
         Ok(input)
@@ -139,7 +140,7 @@ impl Run {
         if let AppendEnd::Stored(log) = &appended
             && let Err(error) = self.effects.pin([Some(change.target), change.previous.filter(|_| change.puts)]).await
         {
-            self.effects.error = Some(error);
+            self.effects.put_failed(error);
             return Ok(Input::Unpinned(log.clone()));
         }
         Ok(Input::Appended(appended))

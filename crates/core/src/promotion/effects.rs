@@ -38,6 +38,12 @@ pub(super) struct Effects {
     pub(super) warnings: Vec<Finding>,
     /// The last error of the registry or the ledger.
     pub(super) error: Option<Error>,
+    /// The last error of a put, or of what must be there before it.
+    pub(super) put_error: Option<Error>,
+    /// True after this worker sent a put.
+    pub(super) has_put: bool,
+    /// The end that this worker tried to record; inside it the reason, none for a committed move.
+    pub(super) closing: Option<Option<Why>>,
     /// The log and the tag that were read before the machine asked for them.
     pub(super) ahead: Option<(LogRead, Result<TagRead>)>,
     /// The state of the log that the machine was told last.
@@ -85,6 +91,9 @@ impl Effects {
             pinned: Vec::new(),
             warnings: Vec::new(),
             error: None,
+            put_error: None,
+            has_put: false,
+            closing: None,
             ahead: None,
             state: Arc::new(ChannelState::empty(channel.clone())),
             date: None,
@@ -236,27 +245,36 @@ impl Effects {
         state.held_at(self.inner.clock.now(), op).cloned()
     }
 
-    pub(super) async fn append(&self, seq: u64, body: Body) -> Result<Input> {
+    pub(super) async fn append(&mut self, seq: u64, body: Body) -> Result<Input> {
         self.write(seq, body).await.map(Input::Appended)
     }
 
     /// Appends an entry. An error means that nothing was written. If the log cannot be read after another entry came
     /// first, the result is `Unknown`: the machine reads the log again.
-    pub(super) async fn write(&self, seq: u64, body: Body) -> Result<AppendEnd> {
-        let mut journal = self.journal.lock().await;
+    pub(super) async fn write(&mut self, seq: u64, body: Body) -> Result<AppendEnd> {
+        let journal = Arc::clone(&self.journal);
+        let mut journal = journal.lock().await;
         let now = self.inner.clock.now();
         match journal.append(seq, body, now).await {
             // The next look reads the log again, and looks the key up.
             Ok(Appended::Stored) => Ok(AppendEnd::Stored(self.log_with(Arc::clone(journal.state()), None))),
-            Ok(Appended::Conflict) => {
-                Ok(self.read_on(&mut journal, Instant::now()).await.map_or(AppendEnd::Unknown, AppendEnd::Lost))
-            }
-            Err(error) if error.kind() == ErrorKind::LedgerAmbiguous => Ok(AppendEnd::Unknown),
+            Ok(Appended::Conflict) => Ok(match self.read_on(&mut journal, Instant::now()).await {
+                Ok(log) => AppendEnd::Lost(log),
+                Err(error) => self.unknown(error),
+            }),
+            Err(error) if error.kind() == ErrorKind::LedgerAmbiguous => Ok(self.unknown(error)),
             Err(error) => Err(error),
         }
     }
 
+    /// `Unknown`, with the ledger's words for later errors.
+    fn unknown(&mut self, error: Error) -> AppendEnd {
+        self.error = Some(error);
+        AppendEnd::Unknown
+    }
+
     async fn close(&mut self, seq: u64, mut outcome: Outcome, why: Option<Why>) -> Result<Input> {
+        self.closing = Some(why);
         outcome.error = why.map(|why| {
             let error = self.error_of(why);
             RecordedError { code: Line::lossy(error.code()), text: Line::lossy(error.message()) }
@@ -283,7 +301,7 @@ impl Effects {
                 // A manifest that is proven absent will be absent in the next try too.
                 let gone = error.kind() == ErrorKind::RegistryAbsent;
                 let retry = error.retry();
-                self.error = Some(error);
+                self.put_failed(error);
                 return if gone { PutEnd::Refused } else { PutEnd::NotReady(retry) };
             }
         };
@@ -293,6 +311,7 @@ impl Effects {
             return PutEnd::NotSent;
         }
         let timeout = Duration::from_millis(timeout_ms);
+        self.has_put = true;
         let (end, error) = match self.inner.registry.put(repository, self.channel.tag(), &manifest, timeout).await {
             Put::Applied => return PutEnd::Applied,
             // The registry carried nothing out and says when to come back. If that is in time, the guard comes first.
@@ -304,8 +323,14 @@ impl Effects {
             Put::Refused(error) if open.before().is_some() || !says_there(&error) => (PutEnd::Refused, error),
             Put::Refused(error) | Put::Unknown(error) => (PutEnd::Unknown, error),
         };
-        self.error = Some(error);
+        self.put_failed(error);
         end
+    }
+
+    /// Keeps the error of a put for the reason of the move's end: the ledger may fail after it.
+    pub(super) fn put_failed(&mut self, error: Error) {
+        self.error = Some(error.clone());
+        self.put_error = Some(error);
     }
 
     /// Waits as long as a registry asks that is busy. False, without a wait, if it asks for none, or for so long that

@@ -26,7 +26,7 @@ impl Effects {
     /// The error of a reason.
     pub(super) fn error_of(&self, why: Why) -> Error {
         let channel = &self.channel;
-        let cause = || self.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+        let words = |error: &Option<Error>| error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
         let message = match why {
             Why::NotBootstrapped => format!("{channel} has a tag and no committed move yet: bootstrap it first"),
             Why::Bootstrapped => format!("{channel} is bootstrapped already: promote instead"),
@@ -83,12 +83,14 @@ impl Effects {
                 }
                 None => format!("a block stopped the move of {channel}; it is over now"),
             },
-            Why::NotPinned => format!("{channel}: target and live digest could not be pinned{}", cause()),
-            Why::PutRefused => format!("{channel}: the registry refused the put{}", cause()),
+            Why::NotPinned => {
+                format!("{channel}: target and live digest could not be pinned{}", words(&self.put_error))
+            }
+            Why::PutRefused => format!("{channel}: the registry refused the put{}", words(&self.put_error)),
             Why::Late => format!(
                 "{channel}: the time to live passed before a put came through{}. `tagwarden audit {channel}` shows where \
                  the tag points",
-                cause()
+                words(&self.error)
             ),
             Why::Overwritten(observed) => format!(
                 "{channel} points at {} after the put: another writer overwrote it. Repair or adopt",
@@ -110,7 +112,7 @@ impl Effects {
     /// The kind of a reason's error. A login or a certificate that cannot be used is a mistake of the configuration, even
     /// if it is found at the first request that needs it: a put, where reads are public.
     fn kind_of(&self, why: Why) -> ErrorKind {
-        match (why, &self.error) {
+        match (why, &self.put_error) {
             (Why::NotPinned | Why::PutRefused, Some(error)) if error.kind() == ErrorKind::ConfigInvalid => error.kind(),
             _ => why.kind(),
         }
@@ -149,8 +151,11 @@ impl Effects {
             Why::Blocked => "its target is blocked: recover without a put (abort), or end the block (unblock)",
             _ => "recover the channel to bring it to rest; any machine can",
         };
-        let cause = self.error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default();
-        let message = format!("{}{cause}; {advice}", self.error_of(known).message());
+        let what = self.not_recorded(seq).filter(|_| why == Why::Unknown).unwrap_or_else(|| {
+            let cause = self.error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default();
+            format!("{}{cause}", self.error_of(known).message())
+        });
+        let message = format!("{what}; {advice}");
         let error = Error::new(known.kind(), message).with_context("channel", &self.channel);
         let open = self.state.open.as_ref().filter(|open| Some(open.seq) == seq);
         let move_id = open.map_or(&self.worker.move_id, |open| &open.move_id);
@@ -158,5 +163,30 @@ impl Effects {
             Some(seq) => error.with_context("seq", seq).with_context("move_id", move_id),
             None => error.with_context("move_id", move_id),
         }
+    }
+
+    /// If the ledger failed last: what became of the move until then, and the ledger's words. None if a put was sent and
+    /// its result is not known.
+    fn not_recorded(&self, seq: Option<u64>) -> Option<String> {
+        let channel = &self.channel;
+        let error = self.error.as_ref().filter(|error| error.code().starts_with("LEDGER_"))?;
+        let target = self.state.open.as_ref().map(|open| open.target);
+        Some(match (self.closing, seq) {
+            (Some(None), _) => {
+                let target = or_nothing(target);
+                format!("{channel} points at {target}, the target, but the ledger did not take the outcome: {error}")
+            }
+            (Some(Some(why)), _) => {
+                format!("{}; and the ledger did not take the outcome: {error}", self.error_of(why).message())
+            }
+            // The worker before this one may have sent a put.
+            _ if self.has_put || self.state.open.as_ref().is_some_and(|open| open.epoch > 0) => return None,
+            (None, Some(_)) => {
+                format!("{channel}: the ledger failed after it took the intent, so no put was sent: {error}")
+            }
+            (None, None) => {
+                format!("{channel}: it is not known whether the ledger took the intent, and no put was sent: {error}")
+            }
+        })
     }
 }
