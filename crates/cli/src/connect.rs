@@ -4,16 +4,16 @@ use std::env::VarError;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use tagwarden::config::Config;
 use tagwarden::ledger::{Ledger, LedgerUrl, OpenMode};
 use tagwarden::registry::Registry;
 use tagwarden::registry::oci::{Credentials, OciOptions, OciRegistry, Scheme, Secret};
-use tagwarden::{Channel, Error, ErrorKind, Promoter, Result, Times, parse_duration};
+use tagwarden::{Channel, Error, ErrorKind, Promoter, Result, Times, Timestamp, parse_duration};
 
-use crate::args::{Global, RegistryArgs};
+use crate::args::{Global, ReadArgs, RegistryArgs};
 use crate::offline::Offline;
 use crate::progress::{Progress, Retries, say};
 
@@ -26,6 +26,8 @@ pub(crate) struct Setup {
     ledger: Option<String>,
     /// The ledgers that this command opened for writing.
     opened: Mutex<Vec<Arc<dyn Ledger>>>,
+    /// The ledger that this command reads from this machine's copy.
+    copy: OnceLock<Arc<dyn Ledger>>,
 }
 
 impl Setup {
@@ -38,7 +40,8 @@ impl Setup {
                 return Err(Error::new(ErrorKind::ConfigInvalid, "TAGWARDEN_LEDGER: not UTF-8"));
             }
         };
-        Ok(Setup { config: Config::find(&here()?)?, json: global.json, ledger, opened: Mutex::default() })
+        let (opened, copy) = (Mutex::default(), OnceLock::new());
+        Ok(Setup { config: Config::find(&here()?)?, json: global.json, ledger, opened, copy })
     }
 
     /// The ledger, opened for writing.
@@ -60,9 +63,20 @@ impl Setup {
         }
     }
 
-    /// The ledger, opened for reading: read permission is enough, and nothing is created.
-    pub(crate) async fn ledger_to_read(&self) -> Result<Arc<dyn Ledger>> {
-        self.ledger_url()?.open(OpenMode::Read).await
+    /// The ledger, opened for reading: read permission is enough, and nothing is created. With `--offline`, what this
+    /// machine has of it.
+    pub(crate) async fn ledger_to_read(&self, how: ReadArgs) -> Result<Arc<dyn Ledger>> {
+        let url = self.ledger_url()?;
+        if !how.offline {
+            return url.open(OpenMode::Read).await;
+        }
+        let ledger = url.open_offline().await?;
+        Ok(Arc::clone(self.copy.get_or_init(|| ledger)))
+    }
+
+    /// The time of the copy that this command read, if it read one.
+    pub(crate) fn copy_of(&self) -> Option<Timestamp> {
+        self.copy.get()?.as_of()
     }
 
     /// A promoter that moves this channel, under the policy of its environment and with its step after a rollback.
@@ -93,12 +107,8 @@ impl Setup {
     }
 
     /// A promoter that uses only the ledger, opened for reading.
-    pub(crate) async fn reader(&self) -> Result<Promoter> {
-        self.reader_of(self.ledger_to_read().await?)
-    }
-
-    /// A promoter that uses only this ledger.
-    pub(crate) fn reader_of(&self, ledger: Arc<dyn Ledger>) -> Result<Promoter> {
+    pub(crate) async fn reader(&self, how: ReadArgs) -> Result<Promoter> {
+        let ledger = self.ledger_to_read(how).await?;
         Ok(self.promoter(Arc::new(Offline), ledger, Times::default())?.since(Instant::now()))
     }
 

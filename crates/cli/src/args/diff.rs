@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::RegistryArgs;
+use super::{ReadArgs, RegistryArgs};
 
 #[derive(Debug, Args)]
 pub(crate) struct DiffArgs {
@@ -19,6 +19,8 @@ pub(crate) struct DiffArgs {
     /// Show the lines that differ in each file of a Flux artifact. Default: the names of the files
     #[arg(long, short = 'u')]
     pub(crate) unified: bool,
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
     #[command(flatten)]
     pub(crate) registry: RegistryArgs,
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use tagwarden::{Line, Timestamp, parse_duration};
 
-use super::{RegistryArgs, ScopeArg, WhoArgs};
+use super::{ReadArgs, RegistryArgs, ScopeArg, WhoArgs};
 
 /// One channel, or all of the pipeline.
 #[derive(Debug, Args)]
@@ -62,4 +62,6 @@ pub(crate) struct UnholdArgs {
 pub(crate) struct HoldsArgs {
     #[command(flatten)]
     pub(crate) reach: ReachArgs,
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use tagwarden::Line;
 
-use super::{WhoArgs, help, path};
+use super::{ReadArgs, WhoArgs, help, path};
 
 #[derive(Debug, Args)]
 pub(crate) struct LedgerArgs {
@@ -70,6 +70,8 @@ pub(crate) struct ExportArgs {
     /// The channels, as HOST/REPOSITORY:TAG or by environment. Default: every channel of the ledger
     #[arg(value_name = "CHANNEL")]
     pub(crate) channels: Vec<String>,
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
 }
 
 #[derive(Debug, Args)]

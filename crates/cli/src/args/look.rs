@@ -6,19 +6,21 @@ use std::time::Duration;
 use clap::Args;
 use tagwarden::{Timestamp, parse_duration};
 
-use super::{KeepArgs, PlaceArgs, RegistryArgs, SettleArgs, path};
+use super::{KeepArgs, PlaceArgs, ReadArgs, RegistryArgs, SettleArgs, help, path};
 
 #[derive(Debug, Args)]
-pub(crate) struct ChannelsArgs {}
+pub(crate) struct ChannelsArgs {
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
+}
 
 #[derive(Debug, Args)]
+#[command(mut_arg("offline", |arg| arg.help(help::CURRENT_OFFLINE)))]
 pub(crate) struct CurrentArgs {
     #[command(flatten)]
     pub(crate) place: PlaceArgs,
-    /// Ask the ledger alone, and a ledger in a Git branch by this machine's copy, whose age is said. Default: ask the
-    /// registry too, and exit with 4 if it shows something else
-    #[arg(long)]
-    pub(crate) offline: bool,
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
     #[command(flatten)]
     pub(crate) settle: SettleArgs,
     #[command(flatten)]
@@ -29,6 +31,8 @@ pub(crate) struct CurrentArgs {
 pub(crate) struct PreviousArgs {
     #[command(flatten)]
     pub(crate) place: PlaceArgs,
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
 }
 
 #[derive(Debug, Args)]
@@ -51,6 +55,8 @@ pub(crate) struct HistoryArgs {
     /// Show whole digests, to be copied. Default: their first 12 hex digits
     #[arg(long)]
     pub(crate) full: bool,
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
 }
 
 #[derive(Debug, Args)]
@@ -60,6 +66,8 @@ pub(crate) struct AtArgs {
     /// The time, RFC 3339 with its zone, such as 2026-11-23T06:00:00Z
     #[arg(value_name = "TIME")]
     pub(crate) time: Timestamp,
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
 }
 
 #[derive(Debug, Args)]
@@ -67,6 +75,8 @@ pub(crate) struct AuditArgs {
     /// The channels, as HOST/REPOSITORY:TAG or by environment. Default: every channel of the ledger
     #[arg(value_name = "CHANNEL")]
     pub(crate) channels: Vec<String>,
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
     #[command(flatten)]
     pub(crate) settle: SettleArgs,
     /// Say "lagging" at once where the registry may answer an older value. Default: look again until reads are settled
@@ -97,9 +107,11 @@ pub(crate) struct RetentionArgs {
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
     /// Check one exported log (one entry a line) instead of the whole ledger; no ledger is needed
-    #[arg(long, value_name = "FILE.jsonl", value_parser = path, conflicts_with = "channels")]
+    #[arg(long, value_name = "FILE.jsonl", value_parser = path, conflicts_with_all = ["channels", "offline"])]
     pub(crate) log: Option<PathBuf>,
     /// The channels, as HOST/REPOSITORY:TAG or by environment. Default: every channel of the ledger
     #[arg(value_name = "CHANNEL")]
     pub(crate) channels: Vec<String>,
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
 }

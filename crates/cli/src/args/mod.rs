@@ -26,7 +26,8 @@ pub(crate) use look::{
 pub(crate) use moves::{AdoptArgs, BootstrapArgs, MoveArgs, PromoteArgs, RecoverArgs, RepairArgs, RollbackArgs};
 pub(crate) use program::{CompletionsArgs, DemoArgs};
 pub(crate) use shared::{
-    Global, KeepArgs, Kind, OnConflictArg, PlaceArgs, RegistryArgs, ScopeArg, SettleArgs, TermsArgs, TimesArgs, WhoArgs,
+    Global, KeepArgs, Kind, OnConflictArg, PlaceArgs, ReadArgs, RegistryArgs, ScopeArg, SettleArgs, TermsArgs,
+    TimesArgs, WhoArgs,
 };
 
 use std::path::PathBuf;

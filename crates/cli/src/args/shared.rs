@@ -34,6 +34,15 @@ pub(crate) struct PlaceArgs {
     pub(crate) channel: String,
 }
 
+/// How a command that does not write to the ledger reads it.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct ReadArgs {
+    /// Read a ledger in a Git branch from this machine's copy, without its server, and say how old the copy is. Default:
+    /// read the branch on the server
+    #[arg(long)]
+    pub(crate) offline: bool,
+}
+
 /// How the registry is reached.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Registry")]

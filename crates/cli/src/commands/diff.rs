@@ -29,8 +29,8 @@ pub(super) async fn diff(setup: &Setup, args: &DiffArgs, style: Style) -> Result
     let named: Vec<&str> = given.into_iter().chain(hosts.into_iter().flatten()).collect();
     let hosts = if named.is_empty() { Vec::from_iter(first) } else { named };
     let registry = connect::registry(&setup.config, &args.registry, hosts)?;
-    let promoter =
-        setup.promoter(Arc::new(registry), setup.ledger_to_read().await?, Times::default())?.since(Instant::now());
+    let ledger = setup.ledger_to_read(args.read).await?;
+    let promoter = setup.promoter(Arc::new(registry), ledger, Times::default())?.since(Instant::now());
     render::diff(&promoter.diff(&old, &new, &options).await?, style)
 }
 

@@ -32,7 +32,7 @@ pub(super) async fn hold(setup: &Setup, args: HoldArgs) -> Result<Answer> {
 }
 
 pub(super) async fn holds(setup: &Setup, args: &HoldsArgs, style: Style) -> Result<Answer> {
-    let (reach, reader) = (Reach::of(setup, &args.reach)?, setup.reader().await?);
+    let (reach, reader) = (Reach::of(setup, &args.reach)?, setup.reader(args.read).await?);
     match reach {
         Reach::One(channel) => render::holds(&channel, &reader.holds(&channel).await?, style),
         Reach::Pipeline(channels) => {

@@ -57,7 +57,7 @@ pub(super) async fn migrate(setup: &Setup, args: &MigrateArgs, style: Style) -> 
 
 pub(super) async fn export(setup: &Setup, args: &ExportArgs, style: Style) -> Result<Answer> {
     let (dir, url) = (&args.dir, setup.ledger_url()?);
-    let source = url.open(OpenMode::Read).await?;
+    let source = setup.ledger_to_read(args.read).await?;
     let channels = named(setup, &args.channels, source.as_ref()).await?;
     std::fs::create_dir_all(dir)
         .map_err(|e| Error::new(ErrorKind::ConfigInvalid, format!("export: {}: {e}", dir.display())))?;

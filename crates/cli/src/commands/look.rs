@@ -8,15 +8,15 @@ use tagwarden::ledger::ChannelLog;
 use tagwarden::promotion::{ChannelStatus, HistoryPage};
 use tagwarden::{Channel, Digest, Error, ErrorKind, Promoter, Result};
 
-use crate::args::{AtArgs, CurrentArgs, HistoryArgs, PreviousArgs};
+use crate::args::{AtArgs, ChannelsArgs, CurrentArgs, HistoryArgs, PreviousArgs};
 use crate::connect::{self, Setup};
 use crate::render::{self, Answer, Style};
 
 /// The number of moves in one read of `history --all`.
 const PAGE: usize = 1_000;
 
-pub(super) async fn channels(setup: &Setup, style: Style) -> Result<Answer> {
-    let reader = setup.reader().await?;
+pub(super) async fn channels(setup: &Setup, args: &ChannelsArgs, style: Style) -> Result<Answer> {
+    let reader = setup.reader(args.read).await?;
     let mut all = Vec::new();
     for channel in reader.channels().await? {
         all.push(reader.current(&channel).await?);
@@ -27,14 +27,13 @@ pub(super) async fn channels(setup: &Setup, style: Style) -> Result<Answer> {
 pub(super) async fn current(setup: &Setup, args: &CurrentArgs, style: Style) -> Result<Answer> {
     let channel = super::channel(setup, &args.place)?;
     let policy = setup.config.environment(&channel).map(|environment| environment.policy.note());
-    if args.offline {
-        let ledger = setup.ledger_url()?.open_offline().await?;
-        let current = recorded(&setup.reader_of(Arc::clone(&ledger))?, &channel).await?;
-        return render::offline(&current, policy.as_ref(), ledger.as_of(), style);
+    if args.read.offline {
+        let current = recorded(&setup.reader(args.read).await?, &channel).await?;
+        return render::current(&current, None, policy.as_ref(), style);
     }
     let registry = connect::registry(&setup.config, &args.registry, [channel.repository().registry()])?;
-    let promoter =
-        setup.promoter(Arc::new(registry), setup.ledger_to_read().await?, args.settle.times()?)?.since(Instant::now());
+    let ledger = setup.ledger_to_read(args.read).await?;
+    let promoter = setup.promoter(Arc::new(registry), ledger, args.settle.times()?)?.since(Instant::now());
     let report = promoter.audit(std::slice::from_ref(&channel)).await?;
     let current = match report.channels().first() {
         // Neither ledger nor registry knows the channel, so its name is probably wrong.
@@ -60,7 +59,7 @@ async fn recorded(promoter: &Promoter, channel: &Channel) -> Result<ChannelStatu
 
 pub(super) async fn previous(setup: &Setup, args: &PreviousArgs) -> Result<Answer> {
     let channel = super::channel(setup, &args.place)?;
-    match recorded(&setup.reader().await?, &channel).await?.previous {
+    match recorded(&setup.reader(args.read).await?, &channel).await?.previous {
         Some(previous) => render::previous(&channel, previous),
         // stdout is either a digest or empty, so that scripts can use it.
         None => {
@@ -72,13 +71,13 @@ pub(super) async fn previous(setup: &Setup, args: &PreviousArgs) -> Result<Answe
 
 pub(super) async fn history(setup: &Setup, args: &HistoryArgs, style: Style) -> Result<Answer> {
     let channel = super::channel(setup, &args.place)?;
-    let reader = setup.reader().await?;
+    let reader = setup.reader(args.read).await?;
     let now = recorded(&reader, &channel).await?;
     let digest: fn(Digest) -> String = if args.full { |digest| digest.to_string() } else { |digest| digest.short() };
     if args.entries {
         let end = args.before.unwrap_or(now.size).min(now.size);
         let first = if args.all { 0 } else { end.saturating_sub(u64::from(args.limit)) };
-        let mut log = ChannelLog::new(setup.ledger_to_read().await?, channel.clone());
+        let mut log = ChannelLog::new(setup.ledger_to_read(args.read).await?, channel.clone());
         log.refresh().await?;
         let mut entries = log.read(first, usize::try_from(end - first).unwrap_or(usize::MAX)).await?;
         entries.iter_mut().for_each(|entry| entry.body.hide_credentials());
@@ -97,7 +96,7 @@ pub(super) async fn history(setup: &Setup, args: &HistoryArgs, style: Style) -> 
 
 pub(super) async fn at(setup: &Setup, args: &AtArgs, style: Style) -> Result<Answer> {
     let channel = super::channel(setup, &args.place)?;
-    let reader = setup.reader().await?;
+    let reader = setup.reader(args.read).await?;
     recorded(&reader, &channel).await?;
     let was = reader.at(&channel, args.time).await?;
     render::at(&channel, args.time, was.as_ref(), style)

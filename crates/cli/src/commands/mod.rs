@@ -17,7 +17,8 @@ use tagwarden::{Error, ErrorKind, Result};
 
 use crate::args::{ArtifactCommand, Cli, Command, ConfigCommand, DevCommand, LedgerCommand};
 use crate::connect::Setup;
-use crate::render::{Answer, Style};
+use crate::progress::say;
+use crate::render::{self, Answer, Style};
 use crate::{demo, names};
 
 pub(crate) use artifact::{pack, say_left_out};
@@ -38,9 +39,18 @@ pub(crate) async fn run(cli: Cli, style: Style) -> Result<Answer> {
         command => command,
     };
     let setup = Setup::new(&cli.global)?;
+    let is_digest_alone = matches!(command, Command::Previous(_));
     let answer = with_ledger(&setup, command, style).await;
     setup.say_repairs();
-    answer
+    let Some(as_of) = setup.copy_of() else { return answer };
+    match answer {
+        Ok(answer) if !is_digest_alone => answer.of_copy(as_of, style),
+        // Standard output is a digest for scripts, or empty.
+        answer => {
+            say(&render::copy(as_of));
+            answer.and_then(|answer| answer.with("as_of", &as_of)).map_err(|e| e.with_context("as_of", as_of))
+        }
+    }
 }
 
 /// Runs a command that works with the configuration, and mostly with its ledger.
@@ -60,7 +70,7 @@ async fn with_ledger(setup: &Setup, command: Command, style: Style) -> Result<An
         Command::Hold(args) => hold::hold(setup, args).await,
         Command::Unhold(args) => hold::unhold(setup, args).await,
         Command::Holds(args) => hold::holds(setup, &args, style).await,
-        Command::Channels(_) => look::channels(setup, style).await,
+        Command::Channels(args) => look::channels(setup, &args, style).await,
         Command::Current(args) => look::current(setup, &args, style).await,
         Command::Previous(args) => look::previous(setup, &args).await,
         Command::History(args) => look::history(setup, &args, style).await,

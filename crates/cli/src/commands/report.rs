@@ -10,7 +10,7 @@ use tagwarden::promotion::{AuditLooks, AuditOptions};
 use tagwarden::retention::RetentionRule;
 use tagwarden::{Channel, Error, ErrorKind, Result, Times};
 
-use crate::args::{AuditArgs, RetentionArgs, VerifyArgs};
+use crate::args::{AuditArgs, ReadArgs, RetentionArgs, VerifyArgs};
 use crate::connect::{self, Setup};
 use crate::names;
 use crate::render::{self, Answer, Style};
@@ -18,7 +18,7 @@ use crate::render::{self, Answer, Style};
 pub(super) async fn audit(setup: &Setup, args: &AuditArgs, style: Style) -> Result<Answer> {
     let named: Result<Vec<Channel>> = args.channels.iter().map(|text| names::channel(&setup.config, text)).collect();
     // The list of the channels and their logs are one look at the ledger.
-    let (since, ledger) = (Instant::now(), setup.ledger_to_read().await?);
+    let (since, ledger) = (Instant::now(), setup.ledger_to_read(args.read).await?);
     let channels = match named? {
         none if none.is_empty() => ledger.channels().await?,
         named => named,
@@ -40,8 +40,9 @@ pub(super) async fn retention(setup: &Setup, args: &RetentionArgs, style: Style)
         keep_for: args.keep.keep_for.unwrap_or(configured.keep_for),
     };
     let registry = connect::registry(&setup.config, &args.registry, [repository.registry()])?;
-    let promoter =
-        setup.promoter(Arc::new(registry), setup.ledger_to_read().await?, Times::default())?.since(Instant::now());
+    // A copy could miss a move, and its digest would seem to be one that may go.
+    let ledger = setup.ledger_to_read(ReadArgs { offline: false }).await?;
+    let promoter = setup.promoter(Arc::new(registry), ledger, Times::default())?.since(Instant::now());
     render::retention(&promoter.retention_plan(&repository, &rule).await?, style)
 }
 
@@ -50,7 +51,7 @@ pub(super) async fn verify(setup: &Setup, args: &VerifyArgs, style: Style) -> Re
     match &args.log {
         Some(file) => reports.push(exported(file).await?),
         None => {
-            let reader = setup.reader().await?;
+            let reader = setup.reader(args.read).await?;
             let named: Result<Vec<_>> = args.channels.iter().map(|text| names::channel(&setup.config, text)).collect();
             let channels = match named? {
                 none if none.is_empty() => reader.channels().await?,

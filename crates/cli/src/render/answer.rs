@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use tagwarden::{Channel, Error, ErrorClass, ErrorKind, Result};
+use tagwarden::{Channel, Error, ErrorClass, ErrorKind, Result, Timestamp};
 
 use super::error::error_fields;
-use super::shown;
+use super::{Style, copy, shown};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
@@ -42,6 +42,13 @@ impl Answer {
         let failed = failed.iter().map(|(channel, error)| json!({ "channel": channel, "error": error_fields(error) }));
         let failed: Vec<_> = failed.collect();
         self.with("failed", &failed)
+    }
+
+    /// Adds the age of the copy of the ledger that the answer is from.
+    pub(crate) fn of_copy(mut self, as_of: Timestamp, style: Style) -> Result<Answer> {
+        let line = copy(as_of).replacen("ledger   ", &style.doubtful("ledger   "), 1);
+        self.text.push_str(&format!("\n  {line}"));
+        self.with("as_of", &as_of)
     }
 
     /// Adds a field to the JSON.

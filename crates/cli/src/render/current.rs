@@ -1,7 +1,5 @@
 //! The state of a channel, now and at a time, and the advice about drift.
 
-use std::time::Duration;
-
 use serde_json::json;
 use tagwarden::drift::{ChannelAudit, Drift};
 use tagwarden::log::{MoveRecord, MoveStatus, OpenMove, RecordedPolicy, TakeoverRecord};
@@ -118,23 +116,6 @@ fn with_ways(answer: Answer, current: &ChannelStatus) -> Result<Answer> {
         }
         None => Ok(answer),
     }
-}
-
-/// The state of a channel by the ledger alone, and the age of the copy that was read, if it was a copy.
-pub(crate) fn offline(
-    status: &ChannelStatus,
-    policy: Option<&RecordedPolicy>,
-    as_of: Option<Timestamp>,
-    style: Style,
-) -> Result<Answer> {
-    let mut answer = current(status, None, policy, style)?;
-    let Some(as_of) = as_of else { return Ok(answer) };
-    let age = SystemClock.now().unix_ms().saturating_sub(as_of.unix_ms());
-    let age = apart(Duration::from_millis(u64::try_from(age).unwrap_or_default()));
-    answer
-        .text
-        .push_str(&format!("\n  {} this machine's copy, read {age} ago, at {as_of}", style.doubtful("ledger   ")));
-    answer.with("as_of", &as_of)
 }
 
 /// The way out of a blocked live digest.

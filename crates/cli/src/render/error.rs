@@ -56,7 +56,8 @@ pub(crate) fn error_text(error: &Error, style: Style) -> String {
 fn hint(error: &Error) -> Option<String> {
     let channel = error.context().find(|(name, _)| *name == "channel").map_or("CHANNEL", |(_, channel)| channel);
     // Where a block is in the way, the message has the commands.
-    let blocked = error.context().any(|(name, _)| name == "blocked");
+    let has = |part: &str| error.context().any(|(name, _)| name == part);
+    let blocked = has("blocked");
     Some(match error.kind() {
         ErrorKind::ChannelDrifted if blocked => return None,
         ErrorKind::ChannelDrifted | ErrorKind::ChannelOverwritten => format!(
@@ -79,6 +80,15 @@ fn hint(error: &Error) -> Option<String> {
         }
         ErrorKind::PolicyRefused if refused_by(error, "CHANNEL_HELD") => {
             format!("`tagwarden holds {channel}` lists the holds; `tagwarden unhold {channel} ID --reason …` ends one")
+        }
+        // The message says that the copy is to be read anew.
+        ErrorKind::LedgerAbsent | ErrorKind::LedgerUnavailable if has("cache") => return None,
+        _ if has("copy") => format!(
+            "commands that only read answer from this machine's copy of the branch with --offline, such as `tagwarden \
+             history {channel} --offline`"
+        ),
+        ErrorKind::ChannelNotBootstrapped if has("as_of") => {
+            "the copy may be older than the log: run the command without --offline".to_owned()
         }
         ErrorKind::ChannelNotBootstrapped => {
             format!("`tagwarden bootstrap {channel}` takes the tag as it is; --source RELEASE makes it")

@@ -3,6 +3,7 @@
 mod answer;
 mod block;
 mod config;
+mod copy;
 mod current;
 mod diff;
 mod entries;
@@ -19,7 +20,8 @@ mod table;
 pub(crate) use answer::Answer;
 pub(crate) use block::{blocked, unblocked};
 pub(crate) use config::{config, drafted};
-pub(crate) use current::{at, current, offline, previous};
+pub(crate) use copy::copy;
+pub(crate) use current::{at, current, previous};
 pub(crate) use diff::{Changes, diff};
 pub(crate) use entries::entries;
 pub(crate) use error::{error_json, error_text};

@@ -1,9 +1,12 @@
 //! The long texts of `--help` of the commands that only look.
 
+pub(in crate::args) const CURRENT_OFFLINE: &str = "\
+Do not ask the registry, and read a ledger in a Git branch from this machine's copy, without its server; say how old the \
+copy is. Default: ask both, and exit with 4 if the registry shows something else";
+
 pub(in crate::args) const CURRENT: &str = "\
 Exit 0: in sync. Exit 4: drift, see `tagwarden repair --help` and `tagwarden adopt --help`. Exit 5: a move is open. \
-Exit 6: the registry could not be asked. With --offline a ledger in a Git branch is read from this machine's cache, \
-and the answer has the cache's age.
+Exit 6: the registry could not be asked.
 
 Examples:
   tagwarden current prod
@@ -14,7 +17,8 @@ Examples:
   tagwarden history prod
   tagwarden history prod --limit 5 --before 42 --full
   tagwarden history prod --all --json
-  tagwarden history prod --entries             # holds and blocks, too";
+  tagwarden history prod --entries             # holds and blocks, too
+  tagwarden history prod --offline             # the Git server is down";
 
 pub(in crate::args) const DIFF: &str = "\
 A release is named as everywhere: a tag (1.4.2), a digest, a whole reference, a channel (preprod), or what was live on \
@@ -35,6 +39,7 @@ Example:
   tagwarden at prod 2026-11-23T06:00:00Z";
 
 pub(in crate::args) const AUDIT: &str = "\
+With --offline the registry is asked as always; a move that was made after the copy was read looks like drift. \
 Exit 0: every channel is in sync. Otherwise the worst, in this order: 7 the log has a defect, 4 drift, 6 unknown (a \
 channel that could not be read is never in sync), 5 a move is open.
 

@@ -11,7 +11,7 @@ use super::credential::{self, Credential};
 use super::refusal::{At, Call, Fault, Said};
 use super::tree::{self, Object};
 use crate::backoff::Backoff;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::file::disk::DiskFile;
 use crate::secret::Secret;
 
@@ -208,6 +208,12 @@ impl Branch {
     /// The error of the operation `what`.
     pub(super) fn error(&self, trouble: Trouble, what: &str) -> Error {
         match trouble {
+            Trouble::Fault(_) if self.is_offline => {
+                let (place, dir) = (&self.address.place, self.cache.dir().display());
+                let why = "this machine's copy does not have every file that is needed: run the command once online";
+                let message = format!("{place}: cannot {what}: {why}");
+                Error::new(ErrorKind::LedgerUnavailable, message).with_context("cache", dir)
+            }
             Trouble::Fault(fault) => fault.into_error(what, &self.at()),
             Trouble::Error(error) => error,
         }

@@ -43,7 +43,13 @@ impl Branch {
                     thread::sleep(BACKOFF.pause(tries));
                     tries += 1;
                 }
-                Err(trouble) => return Err(self.error(trouble, "read the branch")),
+                Err(trouble) => {
+                    let error = self.error(trouble, "read the branch");
+                    return Err(match self.cache.tip() {
+                        Ok(Some(tip)) => error.with_context("copy", tip),
+                        _ => error,
+                    });
+                }
             }
         }
     }

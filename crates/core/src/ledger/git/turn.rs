@@ -55,11 +55,14 @@ impl Turn<'_> {
         if self.known.tip.is_some() || self.access == OpenMode::Write {
             return Ok(());
         }
-        let why = match is_offline {
-            true => format!("{} has no copy of the branch: run the command once online", cache.dir().display()),
-            false => format!("there is no branch {}: `tagwarden ledger init` makes it", address.branch),
-        };
-        Err(Error::new(ErrorKind::LedgerAbsent, format!("{}: {why}", address.place)))
+        let (place, dir) = (&address.place, cache.dir().display());
+        let absent = |why: String| Error::new(ErrorKind::LedgerAbsent, format!("{place}: {why}"));
+        Err(match is_offline {
+            true => absent(format!("{dir} has no copy of the branch: run the command once online"))
+                .with_context("cache", dir),
+            false => absent(format!("there is no branch {}: `tagwarden ledger init` makes it", address.branch))
+                .with_context("branch", &address.branch),
+        })
     }
 
     pub(super) fn look_now(&mut self) -> Result<()> {

@@ -92,3 +92,19 @@ async fn offline_reads_what_was_read_before_and_says_when() {
     let next = entry(&channel(), 3, None, "ada");
     refused(offline.append(&channel(), 3, next.bytes().clone()).await, ErrorKind::LedgerDenied, &["read only"]);
 }
+
+#[tokio::test]
+async fn copy_without_a_file_of_a_log_says_to_read_the_branch_once_online() {
+    let world = World::new();
+    world.git(&["config", "uploadpack.allowFilter", "true"]);
+    let log = world.lay(&channel(), 150);
+    let online = world.open("one", OpenMode::Read).await;
+    assert_eq!(online.size(&channel()).await.unwrap(), 150);
+    let offline = world.open("one", OpenMode::Read).await.offline();
+    assert_eq!(offline.read(&channel(), 100, 50).await.unwrap(), log[100..]);
+    let said = ["this machine's copy does not have every file", "run the command once online"];
+    let error = refused(offline.read(&channel(), 0, 10).await, ErrorKind::LedgerUnavailable, &said);
+    assert!(!error.to_string().contains("protocol"), "{error}");
+    assert_eq!(whole(&online, &channel()).await, log);
+    assert_eq!(whole(&offline, &channel()).await, log);
+}
