@@ -185,3 +185,39 @@ fn ledger_init_can_be_repeated() {
     assert!(world.dir.path().join("deep/ledger").is_dir() && world.dir.path().join("ledger").is_dir());
     assert_eq!(world.does(&["ledger", "migrate", "ledger", "next"], 0).out, "there are no logs\n");
 }
+
+#[cfg(unix)]
+#[test]
+fn dry_run_says_what_a_run_would_make_and_makes_nothing() {
+    use common::git::{bare, git, ledger};
+
+    let world = with_two();
+    world.does(&["ledger", "export", "backup"], 0);
+    let repository = bare(&world.dir.path().join("ledger.git"));
+    let (branch, other) = (ledger(&repository), format!("{}#audit", ledger(&repository)));
+    for (to, creates) in [(branch.as_str(), "branch tagwarden"), (&other, "branch audit"), ("next", "directory next")] {
+        for args in [&["ledger", "migrate", "ledger", to][..], &["ledger", "import", "backup", "--ledger", to]] {
+            let args = [args, &["--dry-run"]].concat();
+            let dry = world.json(&args, 0);
+            assert!(dry["creates"].as_str().unwrap().starts_with(creates), "{args:?} {dry:#}");
+            assert_eq!((&dry["channels"][0]["there"], dry["channels"].as_array().unwrap().len()), (&0.into(), 2));
+            let said = world.does(&args, 0);
+            let words = format!("nothing stands against it; a run would make the {creates}");
+            assert!(said.out.contains(&words) && said.out.ends_with("; nothing was written\n"), "{}", said.out);
+        }
+    }
+    assert_eq!(git(&repository, &["for-each-ref"]), "");
+    assert!(!world.dir.path().join("next").exists());
+
+    // A run would not make a repository.
+    let nowhere = format!("git+file://{}/nowhere.git", world.dir.path().display());
+    let said = world.does(&["ledger", "migrate", "ledger", &nowhere, "--dry-run"], 1);
+    assert!(said.err.contains("git init --bare") && said.err.contains("[LEDGER_ABSENT]"), "{}", said.err);
+
+    world.does(&["ledger", "migrate", "ledger", &branch], 0);
+    let dry = world.json(&["ledger", "migrate", "ledger", &branch, "--dry-run"], 0);
+    assert_eq!(
+        (&dry["creates"], &dry["channels"][0]["there"]),
+        (&serde_json::Value::Null, &dry["channels"][0]["size"])
+    );
+}

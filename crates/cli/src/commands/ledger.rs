@@ -34,7 +34,7 @@ pub(super) async fn migrate(setup: &Setup, args: &MigrateArgs, style: Style) -> 
         // Open for reading first, then for writing: opening for writing creates a directory that does not exist.
         source = setup.open(&from).await?;
     }
-    let target = target(setup, &to, args.dry_run).await?;
+    let (target, creates) = target(setup, &to, channels.first(), args.dry_run).await?;
     let provenance = crate::provenance::of(&args.who)?;
     let transfer = Migration::migrating(source, target, to.name()?, provenance).with_watch(progress());
     let transfer = match &args.reason {
@@ -45,7 +45,7 @@ pub(super) async fn migrate(setup: &Setup, args: &MigrateArgs, style: Style) -> 
     let surveys = surveys(&transfer, &channels).await?;
     let (from, to) = (from.to_string(), to.to_string());
     if args.dry_run {
-        return render::surveyed(&from, &to, &surveys, style);
+        return render::surveyed(&from, &to, creates, &surveys, style);
     }
     say(&format!(
         "migrating {} from {from} to {to}; each log is closed in {from} when it is there",
@@ -72,11 +72,12 @@ pub(super) async fn import(setup: &Setup, args: &ImportArgs, style: Style) -> Re
     let url = setup.ledger_url()?;
     let source: Arc<dyn Ledger> = Arc::new(ledger::exports(&args.dir)?);
     let channels = named(setup, &args.channels, source.as_ref()).await?;
-    let transfer = Migration::copying(source, target(setup, &url, args.dry_run).await?).with_watch(progress());
+    let (target, creates) = target(setup, &url, channels.first(), args.dry_run).await?;
+    let transfer = Migration::copying(source, target).with_watch(progress());
     let surveys = surveys(&transfer, &channels).await?;
     let (from, to) = (args.dir.display().to_string(), url.to_string());
     if args.dry_run {
-        return render::surveyed(&from, &to, &surveys, style);
+        return render::surveyed(&from, &to, creates, &surveys, style);
     }
     let done = run(&transfer, surveys).await?;
     render::transferred(&from, &to, &done, style)
@@ -90,15 +91,44 @@ async fn named(setup: &Setup, names: &[String], ledger: &dyn Ledger) -> Result<V
     }
 }
 
-/// The ledger to write to. In a dry run, a ledger that does not exist counts as empty.
-async fn target(setup: &Setup, url: &LedgerUrl, dry_run: bool) -> Result<Arc<dyn Ledger>> {
+/// The ledger to write to, and, in a dry run, what of it a run would make: then it counts as empty.
+async fn target(
+    setup: &Setup,
+    url: &LedgerUrl,
+    first: Option<&Channel>,
+    dry_run: bool,
+) -> Result<(Arc<dyn Ledger>, Option<String>)> {
     if !dry_run {
-        return setup.open(url).await;
+        return Ok((setup.open(url).await?, None));
     }
-    match url.open(OpenMode::Read).await {
-        Err(error) if error.kind() == ErrorKind::LedgerAbsent => Ok(Arc::new(MemoryLedger::new())),
-        opened => opened,
+    let opened = match url.open(OpenMode::Read).await {
+        // A branch of a Git repository is missed by the first read only.
+        Ok(ledger) => match first {
+            Some(first) => ledger.size(first).await.map(|_| ledger),
+            None => Ok(ledger),
+        },
+        Err(error) => Err(error),
+    };
+    match opened {
+        Ok(ledger) => Ok((ledger, None)),
+        Err(error) => match missing(&error) {
+            Some(missing) => Ok((Arc::new(MemoryLedger::new()), Some(missing))),
+            None => Err(error),
+        },
     }
+}
+
+/// The branch or the directory whose absence is the error, and that the first append makes. A run makes no repository,
+/// bucket or table.
+fn missing(error: &Error) -> Option<String> {
+    if error.kind() != ErrorKind::LedgerAbsent {
+        return None;
+    }
+    error.context().find_map(|(name, value)| match name {
+        "branch" => Some(format!("branch {value}")),
+        "file" => Some(format!("directory {value}")),
+        _ => None,
+    })
 }
 
 /// Surveys every log before the first one is written, so that an error in one log prevents all transfers.

@@ -17,17 +17,29 @@ pub(crate) fn initialised(url: &LedgerUrl, style: Style) -> Result<Answer> {
 }
 
 /// The plan of a transfer.
-pub(crate) fn surveyed(from: &str, to: &str, surveys: &[MigrationPlan], style: Style) -> Result<Answer> {
+pub(crate) fn surveyed(
+    from: &str,
+    to: &str,
+    creates: Option<String>,
+    surveys: &[MigrationPlan],
+    style: Style,
+) -> Result<Answer> {
     let mut table = Table::new(&["CHANNEL", "ENTRIES", "TO COPY", "ROOT"]);
     for survey in surveys {
         let missing = survey.size - survey.there;
         table.row([survey.channel.to_string(), survey.size.to_string(), missing.to_string(), survey.root.to_string()]);
     }
     let mut lines = some(surveys, &table, style);
+    let makes = creates.as_ref().map(|what| format!("; a run would make the {what}")).unwrap_or_default();
     lines.push(shown(&format!(
-        "dry run: {from} to {to}: every entry holds, and nothing stands against it; nothing was written"
+        "dry run: {from} to {to}: every entry holds, and nothing stands against it{makes}; nothing was written"
     )));
-    Answer::done(&json!({ "dry_run": true, "from": from, "to": to, "channels": surveys }), lines.join("\n"))
+    let json = json!({ "dry_run": true, "from": from, "to": to, "channels": surveys });
+    let answer = Answer::done(&json, lines.join("\n"))?;
+    match creates {
+        Some(what) => answer.with("creates", &what),
+        None => Ok(answer),
+    }
 }
 
 /// The result of a transfer.

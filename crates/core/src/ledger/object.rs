@@ -230,7 +230,8 @@ fn local(dir: &FilePath, access: OpenMode) -> Result<Arc<dyn ObjectStore>> {
         std::fs::create_dir_all(dir).map_err(|e| unavailable(&e))?;
     }
     let names = std::fs::read_dir(dir).map_err(|e| match e.kind() {
-        IoErrorKind::NotFound => Error::new(ErrorKind::LedgerAbsent, format!("{place}: there is no such directory")),
+        IoErrorKind::NotFound => Error::new(ErrorKind::LedgerAbsent, format!("{place}: there is no such directory"))
+            .with_context("file", dir.display()),
         _ => unavailable(&e),
     })?;
     if names.flatten().any(|name| name.file_name().to_string_lossy().ends_with(".jsonl")) {
