@@ -248,13 +248,14 @@ impl Error {
         self
     }
 
-    /// Names the channel whose log is broken in the message, unless the message names it: a move of one channel reads the
-    /// logs of others, too. Errors that are not about the entries of a log stay as they are.
+    /// Names the channel whose log is broken in the message, unless the error names it or another one: a move of one
+    /// channel reads the logs of others, too. Errors that are not about the entries of a log stay as they are.
     pub(crate) fn in_log_of(mut self, channel: impl fmt::Display) -> Self {
         use ErrorKind::{LedgerCorrupt, LedgerForked, LedgerTooNew, LedgerTruncated};
         let channel = channel.to_string();
         let is_of_entries = matches!(self.0.kind, LedgerCorrupt | LedgerForked | LedgerTooNew | LedgerTruncated);
-        if is_of_entries && !self.0.message.contains(&channel) {
+        let is_of_another = self.context().any(|(name, named)| name == "channel" && named != channel);
+        if is_of_entries && !is_of_another && !self.0.message.contains(&channel) {
             self.0.message = format!("the log of {channel}: {}", self.0.message);
         }
         self.with_context("channel", channel)

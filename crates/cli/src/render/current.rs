@@ -1,5 +1,7 @@
 //! The state of a channel, now and at a time, and the advice about drift.
 
+use std::time::Duration;
+
 use serde_json::json;
 use tagwarden::drift::{ChannelAudit, Drift};
 use tagwarden::log::{MoveRecord, MoveStatus, OpenMove, RecordedPolicy, TakeoverRecord};

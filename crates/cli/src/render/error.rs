@@ -117,8 +117,11 @@ fn hint(error: &Error) -> Option<String> {
              with --override ledger-complete and --reason, where the policy lets it be overridden"
                 .to_owned()
         }
-        ErrorKind::LedgerCorrupt | ErrorKind::LedgerTruncated | ErrorKind::LedgerForked => {
+        ErrorKind::LedgerCorrupt => {
             format!("`tagwarden verify {channel}` names the first entry that breaks a rule; do not edit the log")
+        }
+        ErrorKind::LedgerTruncated | ErrorKind::LedgerForked => {
+            format!("move nothing on {channel} and do not edit the log, until it is known who changed it")
         }
         ErrorKind::InternalFault => "this is a defect of tagwarden; please report it".to_owned(),
         _ => return None,

@@ -216,9 +216,13 @@ impl Inner {
     /// The states of the logs of every earlier environment, in the pipeline's order, and that of the channel itself.
     pub(super) async fn with_earlier(&self, channel: &Channel) -> Result<Vec<ChannelState>> {
         let earlier = self.pipeline.as_ref().map(|pipeline| pipeline.earlier(channel)).unwrap_or_default();
-        let channels = earlier.iter().map(|stage| &stage.channel).chain([channel]);
         let state = async |channel| Ok::<_, Error>(ChannelState::clone(self.refreshed(channel).await?.state()));
-        try_join_all(channels.map(state)).await
+        // If several logs cannot be read, the error is about the channel's own.
+        let (own, earlier) =
+            tokio::join!(state(channel), try_join_all(earlier.iter().map(|stage| state(&stage.channel))));
+        let (own, mut states) = (own?, earlier?);
+        states.push(own);
+        Ok(states)
     }
 
     /// The blocks of a digest on a channel, in its own log and in those of every earlier environment.

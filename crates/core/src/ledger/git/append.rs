@@ -64,7 +64,7 @@ impl Turn<'_> {
             thread::sleep(pause);
             // What was read before is out of date.
             let _turn = self.branch.turn()?;
-            self.look_now().map_err(|e| located(self.of_channel(channel, e)))?;
+            self.look_now().map_err(|e| located(self.of_logs(Some(channel), e)))?;
         }
         // With `in_doubt`, a push that was sent before may still arrive.
         let (mut behind, mut unmoved, mut in_doubt) = (0, 0, false);
@@ -120,7 +120,7 @@ impl Turn<'_> {
         let mut view = self.patiently("append", |turn| turn.view(channel))?;
         if seq > view.size() {
             // The entries before may be newer than the last look.
-            self.look(since).map_err(|e| self.of_channel(channel, e))?;
+            self.look(since).map_err(|e| self.of_logs(Some(channel), e))?;
             view = self.patiently("append", |turn| turn.view(channel))?;
         }
         if seq != view.size() {
@@ -221,7 +221,7 @@ impl Turn<'_> {
             let Err(error) = self.look_now() else { return Ok(()) };
             failed += 1;
             if error.kind() != ErrorKind::LedgerUnavailable || begun.elapsed() > SETTLE {
-                let error = self.of_channel(channel, error);
+                let error = self.of_logs(Some(channel), error);
                 let said = self.branch.error(fault.clone().into(), "append");
                 let message = format!("{}; and the branch cannot be read: {}", said.message(), error.message());
                 return Err(ambiguous(Error::new(error.kind(), message)));

@@ -177,6 +177,16 @@ impl Cache {
         Ok(head.filter(|head| head.channel == *channel && head.size > 0))
     }
 
+    /// The heads of all logs that this host has seen, by channel.
+    pub(super) fn all_seen(&self) -> Vec<Head> {
+        let files = fs::read_dir(self.dir.join("seen")).into_iter().flatten().flatten().map(|file| file.path());
+        let read = files.filter(|path| path.extension().is_some_and(|name| name == "json"));
+        let heads = read.filter_map(|path| serde_json::from_slice::<Head>(&self.read(&path).ok()??).ok());
+        let mut heads: Vec<Head> = heads.filter(|head| head.size > 0).collect();
+        heads.sort_by(|one, other| one.channel.cmp(&other.channel));
+        heads
+    }
+
     pub(super) fn see(&self, head: &Head) -> Result<()> {
         let bytes = serde_json::to_vec(head).map_err(|e| self.io("write the head", io::Error::other(e)))?;
         self.write(&self.head_file(&head.channel), &bytes)

@@ -118,7 +118,7 @@ impl Branch {
         Err(Error::new(ErrorKind::LedgerTruncated, message))
     }
 
-    /// LEDGER_FORKED: the branch has another history than before.
+    /// LEDGER_FORKED: the branch has another history than before. `Turn::of_logs` says which logs it changed.
     fn forced(&self) -> Error {
         // The commit is fetched for the message, and for the comparison of the logs.
         let fetched = self.fetch_ref(&["--no-filter"], &format!("+{}:{FORCED}", self.address.head()));
@@ -127,9 +127,9 @@ impl Branch {
         let Address { place, branch, .. } = &self.address;
         let (repository, dir) = (self.cache.repository(), self.cache.dir());
         let message = format!(
-            "{place}: the branch {branch} was forced from {before} to {now}, which does not contain it: entries that were \
-             read before may be gone. To restore it: git --git-dir={} push --force-with-lease={branch}:{now} {} \
-             {before}:refs/heads/{branch}. If the new history is the right one, remove {}",
+            "{place}: the branch {branch} was force-pushed, from {before} to {now}, which does not contain it. To restore \
+             it: git --git-dir={} push --force-with-lease={branch}:{now} {} {before}:refs/heads/{branch}. If the new \
+             history is the right one, remove {}",
             repository.display(),
             self.address.remote.url,
             dir.display()

@@ -14,6 +14,7 @@ mod init;
 mod layout;
 mod refusal;
 mod repository;
+mod seen;
 mod tree;
 mod turn;
 mod view;

@@ -7,19 +7,18 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::branch::{Attempt, Branch, Trouble};
-use super::cache::Head;
 use super::crowd::Crowd;
 use super::layout::{ENTRIES, Found, channel_of, directory, file_name, first_of};
 use super::refusal::Fault;
 use super::tree::Object;
-use super::view::{self, FilesError, LogFile, View, about, leaf};
+use super::view::{self, FilesError, LogFile, View};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::OpenMode;
 use crate::ledger::file::lines;
 use crate::value::Channel;
 
 /// The greatest number of logs that are remembered.
-const MAX_VIEWS: usize = 64;
+pub(super) const MAX_VIEWS: usize = 64;
 
 /// The greatest number of files that one read returns.
 const MAX_FILES: u64 = 10;
@@ -116,7 +115,7 @@ impl Turn<'_> {
         self.known.views.insert(channel.clone(), (tip, Arc::clone(view)));
     }
 
-    fn view_at(&self, tip: &str, channel: &Channel, before: Option<Arc<View>>) -> Attempt<Arc<View>> {
+    pub(super) fn view_at(&self, tip: &str, channel: &Channel, before: Option<Arc<View>>) -> Attempt<Arc<View>> {
         let Some(directory) = self.branch.objects_at(tip, [directory(channel)])?.pop().flatten() else {
             return Ok(Arc::default());
         };
@@ -138,70 +137,8 @@ impl Turn<'_> {
     }
 
     /// The entries of a file.
-    fn file(&self, channel: &Channel, file: &LogFile, is_last: bool) -> Attempt<Vec<Bytes>> {
+    pub(super) fn file(&self, channel: &Channel, file: &LogFile, is_last: bool) -> Attempt<Vec<Bytes>> {
         parsed(channel, file, is_last, self.branch.objects(std::slice::from_ref(&file.id))?.pop().flatten())
-    }
-
-    /// Compares a log with the head that this host read before. LEDGER_TRUNCATED if the log is shorter now,
-    /// LEDGER_FORKED if another entry has the position of that head.
-    fn check_seen(&self, channel: &Channel, view: &View) -> Attempt<()> {
-        let seen = self.branch.cache.seen(channel)?;
-        if let Some(seen) = &seen {
-            self.compare(channel, view, seen)?;
-        }
-        if let Some(last) = view.tail.last()
-            && seen.is_none_or(|seen| seen.size < view.size())
-        {
-            self.branch.cache.see(&Head { channel: channel.clone(), leaf: leaf(last), size: view.size() })?;
-        }
-        Ok(())
-    }
-
-    fn compare(&self, channel: &Channel, view: &View, seen: &Head) -> Attempt<()> {
-        let place = &self.branch.address.place;
-        let anew = format!("if the branch was changed on purpose, remove {}", self.branch.cache.dir().display());
-        if view.size() < seen.size {
-            let (size, before) = (view.size(), seen.size);
-            let why = format!("the log has {size} entries, and {before} were read on this machine before; {anew}");
-            return Err(about(ErrorKind::LedgerTruncated, place, channel, size, &why).into());
-        }
-        let last = seen.size - 1;
-        let there = match view.in_tail(last) {
-            Some(there) => there.clone(),
-            None => {
-                let first = first_of(last);
-                let file = view.files.iter().find(|file| file.first == first);
-                let entries = file.map(|file| self.file(channel, file, false)).transpose()?.unwrap_or_default();
-                let at = usize::try_from(last - first).unwrap_or(usize::MAX);
-                let missing = || about(ErrorKind::LedgerTruncated, place, channel, last, "the entry is gone");
-                entries.get(at).cloned().ok_or_else(missing)?
-            }
-        };
-        if leaf(&there) == seen.leaf {
-            return Ok(());
-        }
-        let why = format!("another entry was read there before on this machine: the branch was rewritten; {anew}");
-        Err(about(ErrorKind::LedgerForked, place, channel, last, &why).into())
-    }
-
-    /// The error of a look; that of the channel's log, if a force push changed that log.
-    pub(super) fn of_channel(&self, channel: &Channel, error: Error) -> Error {
-        if error.kind() != ErrorKind::LedgerForked {
-            return error;
-        }
-        let changed = self.branch.forced_tip().and_then(|tip| {
-            let view = self.view_at(&tip, channel, None).ok()?;
-            let seen = self.branch.cache.seen(channel).ok()??;
-            self.compare(channel, &view, &seen).err()
-        });
-        match changed {
-            Some(Trouble::Error(changed)) => {
-                let place = format!("{}: ", self.branch.address.place);
-                let message = format!("{}. {}", changed.message(), error.message().trim_start_matches(&place));
-                Error::new(changed.kind(), message).with_context("channel", channel)
-            }
-            _ => error.with_context("channel", channel),
-        }
     }
 
     /// The entries from `from` on: at least one if the log has one there, at most `limit`.
@@ -234,7 +171,7 @@ impl Turn<'_> {
 
     /// The number of entries.
     pub(super) fn size(&mut self, channel: &Channel, asked: Instant) -> Result<u64> {
-        self.look(asked).map_err(|e| self.of_channel(channel, e))?;
+        self.look(asked).map_err(|e| self.of_logs(Some(channel), e))?;
         Ok(self.patiently("read the log", |turn| turn.view(channel))?.size())
     }
 
@@ -243,7 +180,7 @@ impl Turn<'_> {
         // A log never gets shorter, so the last look is enough for a position that it saw.
         let is_known = self.known.looked.is_some() && self.view(channel).is_ok_and(|view| from < view.size());
         if !is_known {
-            self.look(asked).map_err(|e| self.of_channel(channel, e))?;
+            self.look(asked).map_err(|e| self.of_logs(Some(channel), e))?;
         }
         self.patiently("read the log", |turn| {
             let view = turn.view(channel)?;
@@ -253,7 +190,7 @@ impl Turn<'_> {
 
     /// Every channel that has a log, sorted.
     pub(super) fn channels(&mut self, asked: Instant) -> Result<Vec<Channel>> {
-        self.look(asked)?;
+        self.look(asked).map_err(|e| self.of_logs(None, e))?;
         self.patiently("list the logs", |turn| turn.listed())
     }
 
@@ -280,6 +217,10 @@ impl Turn<'_> {
                 }
                 _ => {}
             }
+        }
+        // A log that is gone must not be left out silently.
+        for seen in self.branch.cache.all_seen().into_iter().filter(|seen| !channels.contains(&seen.channel)) {
+            self.check_seen(&seen.channel, &View::default())?;
         }
         Ok(channels.into_iter().collect())
     }
