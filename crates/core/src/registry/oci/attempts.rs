@@ -167,7 +167,7 @@ impl Attempts {
             Ok(sent) => sent,
             Err(_) => {
                 if let Some(watch) = self.watch.as_ref().filter(|_| self.is_read) {
-                    watch.tell(&Watch::no_answer(self.time), self.time.end_of(sent_at));
+                    watch.tell(&Watch::no_answer(self.time.elapsed()), self.time.end_of(sent_at));
                 }
                 sending.await
             }

@@ -4,8 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::attempts::CallTime;
-
 /// A callback for requests that have no usable answer yet. It is first called about 2 s after a call began, and at most
 /// twice for each attempt. A write is reported only when it is about to be sent again.
 pub trait RetryObserver: fmt::Debug + Send + Sync {
@@ -32,7 +30,7 @@ impl Watch {
     }
 
     /// The words for an attempt without an answer.
-    pub(super) fn no_answer(time: CallTime) -> String {
-        format!("no answer after {:.0} s", time.elapsed().as_secs_f64())
+    pub(super) fn no_answer(after: Duration) -> String {
+        format!("no answer after {:.0} s", after.as_secs_f64())
     }
 }
