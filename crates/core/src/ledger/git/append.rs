@@ -62,7 +62,7 @@ impl Turn<'_> {
         let begun = Instant::now();
         if let Some(pause) = self.known.crowd.pause() {
             thread::sleep(pause);
-            // What was read before is out of date.
+            // The last read is out of date now.
             let _turn = self.branch.turn()?;
             self.look_now().map_err(|e| located(self.of_logs(Some(channel), e)))?;
         }

@@ -78,7 +78,7 @@ impl Turn<'_> {
             let view = self.view_at(&tip, &seen.channel, None);
             match view.and_then(|view| self.change(&view, &seen)) {
                 Ok(change) => change.map(|change| (seen.channel, change)),
-                // What was read before was sound.
+                // The log could be read before.
                 Err(Trouble::Error(e)) => {
                     let change = Change { kind: e.kind(), seq: 0, why: e.message().to_owned() };
                     Some((seen.channel, change))

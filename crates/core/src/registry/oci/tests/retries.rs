@@ -129,7 +129,7 @@ async fn name_that_is_not_found_is_not_waited_for() {
     assert!(start.elapsed() < Duration::from_secs(10), "{:?} {error}", start.elapsed());
 }
 
-/// What an observer was told: the registry, the words, and the time that was left.
+/// A call of an observer: the registry, the words, and the time that was left.
 #[derive(Debug, Default)]
 struct Told(std::sync::Mutex<Vec<(String, String, Duration)>>);
 
