@@ -51,7 +51,7 @@ use crate::value::{Channel, Timestamp};
 ///   failed push the branch is read again: the entries in it decide if the append succeeded, never the text of git or
 ///   of the server. If the branch cannot be read, the append is LEDGER_AMBIGUOUS.
 /// - A read of the head fetches the tip of the branch alone, and files only when they are read. Appends to all channels
-///   of one branch run one after the other, about five a second.
+///   of one branch run one after the other, three to five a second.
 /// - The cache (`$XDG_CACHE_HOME/tagwarden/git`, or `~/.cache/tagwarden/git`) has the head of each log that this
 ///   machine has read. If the log is shorter now, or the branch is gone, that is LEDGER_TRUNCATED; if another entry has
 ///   the position of the head, LEDGER_FORKED. A machine without a cache cannot detect that the branch lost entries:
