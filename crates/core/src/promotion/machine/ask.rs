@@ -5,9 +5,6 @@ use super::rules::Rule;
 use crate::log::{Deadlines, Op};
 use crate::value::{Digest, IdempotencyKey, Line};
 
-/// A moment on a monotonic clock, in milliseconds.
-pub(crate) type Ms = u64;
-
 /// The request of a move.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Ask {

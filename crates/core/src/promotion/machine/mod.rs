@@ -36,7 +36,7 @@ mod tests;
 mod windows;
 
 pub use ask::OnConflict;
-pub(crate) use ask::{Ask, Key, Ms, Want, Worker};
+pub(crate) use ask::{Ask, Key, Want, Worker};
 pub(crate) use clearing::Clearing;
 pub use effect::WaitReason;
 pub(crate) use effect::{AppendEnd, Effect, Input, Next, PutEnd, back_off};
@@ -44,4 +44,4 @@ pub(crate) use end::{End, Replay, Why};
 pub(crate) use holding::Part;
 pub(crate) use moving::{Moving, same_basis};
 pub(crate) use situation::Change;
-pub(crate) use windows::{FirstRead, LogRead, TagRead};
+pub(crate) use windows::{FirstRead, LogRead, Ms, TagRead};

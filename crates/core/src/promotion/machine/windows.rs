@@ -6,10 +6,12 @@
 
 use std::sync::Arc;
 
-use super::ask::Ms;
 use super::end::{Replay, Why};
 use crate::log::{ChannelState, Deadlines, Ended, Mark, OpenMove};
 use crate::value::{Digest, Timestamp};
+
+/// A moment on a monotonic clock, in milliseconds.
+pub(crate) type Ms = u64;
 
 /// The registry's answer for the channel's tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
