@@ -20,6 +20,7 @@ mod past;
 mod pins;
 mod plan;
 mod promoter;
+mod put;
 mod query;
 mod read_ahead;
 mod receipt;
