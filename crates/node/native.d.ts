@@ -483,6 +483,11 @@ export declare class OpenedLedger {
   append(channel: Text<Channel>, seq: Whole, entry: Uint8Array, options?: Options | undefined | null): Promise<Stored>
   /** Every channel that has a log. */
   channels(options?: Options | undefined | null): Promise<List<string>>
+  /**
+   * The time of the copy that this ledger reads, if it was opened with `offline`; null if a read shows what is stored
+   * now.
+   */
+  get asOf(): Nullable<TimeText>
 }
 
 /** A plan: what a move would do, by the facts of a moment. It can be approved once. */
@@ -1841,7 +1846,7 @@ export type Op = 'promote' | 'rollback' | 'bootstrap' | 'repair' | 'adopt'
 export declare function openLedger(url: LedgerAddress, options?: Options<OpenOptions> | undefined | null): Promise<OpenedLedger>
 
 /** The access with which a ledger is opened. */
-export type OpenMode = 'write' | 'read'
+export type OpenMode = 'write' | 'read' | 'offline'
 
 /** The open move of a channel. */
 export interface OpenMove {
@@ -1888,7 +1893,10 @@ export interface OpenMove {
 
 /** How to open a ledger. */
 export interface OpenOptions {
-  /** `write` by default; for `read`, read permission is enough, and nothing is created or changed. */
+  /**
+   * `write` by default; for `read`, read permission is enough, and nothing is created or changed; `offline` is as
+   * `read`, but of a Git branch only what this machine has of it, without a fetch.
+   */
   access?: OpenMode
 }
 

@@ -985,6 +985,7 @@ words! {
     pub enum OpenMode = tagwarden::ledger::OpenMode {
         Write = "write",
         Read = "read",
+        Offline = "offline",
     }
 
     /// The moves that a hold stops.

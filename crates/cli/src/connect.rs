@@ -70,7 +70,7 @@ impl Setup {
         if !how.offline {
             return url.open(OpenMode::Read).await;
         }
-        let ledger = url.open_offline().await?;
+        let ledger = url.open(OpenMode::Offline).await?;
         Ok(Arc::clone(self.copy.get_or_init(|| ledger)))
     }
 

@@ -12,7 +12,7 @@ use crate::args::Options;
 use crate::backend::Stored;
 use crate::call::{Promise, run, sync};
 use crate::given::{Text, Uint8Array, Whole};
-use crate::host::{Count, List};
+use crate::host::{Count, List, Nullable, Time};
 use crate::records::OpenMode;
 
 /// A ledger that the core implements.
@@ -77,13 +77,21 @@ impl OpenedLedger {
         let core = Arc::clone(&self.core);
         run(options.unwrap_or_default().abort, async move { Ok(to(core.channels().await?)) })
     }
+
+    /// The time of the copy that this ledger reads, if it was opened with `offline`; null if a read shows what is stored
+    /// now.
+    #[napi(getter, catch_unwind)]
+    pub fn as_of(&self) -> Nullable<Time> {
+        to(self.core.as_of())
+    }
 }
 
 options! {
     /// How to open a ledger.
     #[derive(Default)]
     pub struct OpenOptions {
-        /// `write` by default; for `read`, read permission is enough, and nothing is created or changed.
+        /// `write` by default; for `read`, read permission is enough, and nothing is created or changed; `offline` is as
+        /// `read`, but of a Git branch only what this machine has of it, without a fetch.
         pub access: Option<OpenMode>,
     }
 }

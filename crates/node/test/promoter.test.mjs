@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rename, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -141,6 +141,12 @@ test('a ledger in a Git branch is read by another promoter, and its commits say 
     assert.deepEqual(await later.channels(), [prod])
     assert.equal((await later.current(prod)).live, digests[0])
     assert.match(git('-C', join(home, 'ledger.git'), 'log', '--format=%s', 'audit'), /^bootstrap acme\/shop:prod to /m)
+    await rename(join(home, 'ledger.git'), join(home, 'gone.git'))
+    const copy = await openLedger(url, { access: 'offline' })
+    assert.deepEqual(await copy.channels(), [prod])
+    assert.ok(Date.parse(copy.asOf) <= Date.now())
+    await assert.rejects(copy.append(prod, 0, Buffer.from('{}')), code('LEDGER_DENIED'))
+    assert.equal((await openLedger(url, { access: 'read' })).asOf, null)
   } finally {
     if (cache === undefined) delete process.env.XDG_CACHE_HOME
     else process.env.XDG_CACHE_HOME = cache

@@ -10,6 +10,7 @@ use tagwarden_bind::foreign::LedgerPort;
 use crate::args::{Number, Text};
 use crate::error::Raises;
 use crate::foreign::{Backend, native, timeout};
+use crate::host::Time;
 use crate::records::OpenMode;
 use crate::run::{Home, Nothing, block};
 use crate::value::Channel;
@@ -60,6 +61,13 @@ impl OpenedLedger {
         self.home.check("ledger")?;
         Ok(block(py, self.port.channels())?.into_iter().map(Channel).collect())
     }
+
+    /// When the copy was made that this ledger reads, if it was opened with ``offline``; None if a read shows what is
+    /// stored now.
+    #[getter]
+    fn as_of(&self) -> Option<Time> {
+        self.port.as_of().map(Time)
+    }
 }
 
 /// A ledger in memory, for tests. It is gone with the process.
@@ -96,8 +104,8 @@ functions! {
     /// - ``url``: a directory's path, ``git`` (a branch of the CI job's repository, else of ``origin``), ``git+https://``,
     ///   ``git+ssh://``, ``file://``, ``s3://``, ``gs://``, ``az://`` or ``postgres://``; docs/guides/ledgers.md says which
     ///   one to choose. No output shows a password in it.
-    /// - ``access``: ``write`` (the default), or ``read``: nothing is created or changed, and read permission is
-    ///   enough.
+    /// - ``access``: ``write`` (the default); ``read``: nothing is created or changed, and read permission is enough;
+    ///   ``offline``: as ``read``, but of a Git branch only what this machine has of it, without a fetch.
     ///
     /// LedgerError LEDGER_ABSENT, LEDGER_UNSUPPORTED, LEDGER_DENIED or LEDGER_UNAVAILABLE; InvalidValueError
     /// CONFIG_INVALID for an invalid URL.

@@ -172,6 +172,24 @@ def test_native_ledger_has_every_method_of_the_port(
         ledger.read(prod, -1, 1)
 
 
+def test_ledger_opened_offline_reads_the_copy_and_says_from_when(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    ledger = opened("git", tmp_path)
+    Promoter(world.registry, ledger).bootstrap(
+        PROD, override=["ledger-complete"], reason="another ledger", provenance=ADA
+    )
+    (tmp_path / "ledger.git").rename(tmp_path / "gone.git")
+    with pytest.raises(LedgerError):
+        open_ledger(f"git+file://{tmp_path}/ledger.git", access="read").size(PROD)
+    copy = open_ledger(f"git+file://{tmp_path}/ledger.git", access="offline")
+    assert (copy.size(PROD), ledger.as_of) == (3, None)
+    assert copy.as_of is not None and copy.as_of <= datetime.datetime.now(datetime.timezone.utc)
+    with pytest.raises(LedgerError, match="LEDGER_DENIED"):
+        copy.append(PROD, 3, copy.read(PROD, 0, 1)[0])
+
+
 def test_native_classes_have_the_signatures_of_the_protocols() -> None:
     for protocol, classes in ((Registry, [OciRegistry, MemoryRegistry]), (Ledger, [OpenedLedger, MemoryLedger])):
         for name, method in inspect.getmembers(protocol, inspect.isfunction):

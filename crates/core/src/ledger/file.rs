@@ -186,7 +186,7 @@ impl Ledger for FileLedger {
 
     async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Appended> {
         let log = self.log(channel);
-        if self.dir.access == OpenMode::Read {
+        if self.dir.access != OpenMode::Write {
             return Err(log.unavailable("the ledger was opened read-only"));
         }
         let deadline = Instant::now() + self.lock_wait;
@@ -226,7 +226,7 @@ impl IndexStore for FileLedger {
     }
 
     async fn put(&self, channel: &Channel, name: &str, blob: Bytes) -> Result<()> {
-        if self.dir.access == OpenMode::Read {
+        if self.dir.access != OpenMode::Write {
             return Ok(());
         }
         let (log, name) = (self.log(channel), name.to_owned());

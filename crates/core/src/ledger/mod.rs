@@ -57,6 +57,9 @@ pub enum OpenMode {
     Write,
     /// Read only: nothing is created or changed, and read permission is enough.
     Read,
+    /// As [`OpenMode::Read`], but from what this machine has of the ledger, if the ledger keeps a copy here: a Git branch
+    /// is not fetched, and [`Ledger::as_of`] is the time of its last fetch. LEDGER_ABSENT if there is no copy.
+    Offline,
 }
 
 /// The result of an append.

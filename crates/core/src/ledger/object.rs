@@ -212,8 +212,8 @@ impl IndexStore for ObjectLedger {
 
     async fn put(&self, channel: &Channel, name: &str, blob: Bytes) -> Result<()> {
         match self.access {
-            OpenMode::Read => Ok(()),
             OpenMode::Write => self.bucket.put(&self.log(channel).keys.index(name), blob).await,
+            OpenMode::Read | OpenMode::Offline => Ok(()),
         }
     }
 

@@ -1179,14 +1179,14 @@ class Config:
         """
         The URL of the ledger without a password in it; None if the file names none. ``open_ledger`` opens it.
         """
-    def open_ledger(self, /, *, access: Literal["write", "read"] | None = None) -> OpenedLedger:
+    def open_ledger(self, /, *, access: Literal["write", "read", "offline"] | None = None) -> OpenedLedger:
         """
         Opens the ledger that the file names, as the function ``open_ledger`` does.
 
         InvalidValueError CONFIG_INVALID if it names none.
         """
     def open_ledger_async(
-        self, /, *, access: Literal["write", "read"] | None = None
+        self, /, *, access: Literal["write", "read", "offline"] | None = None
     ) -> Coroutine[Any, Any, OpenedLedger]:
         """
         ``open_ledger``, awaited. Cancelling the task aborts it.
@@ -3398,6 +3398,12 @@ class OpenedLedger:
 
         LedgerError LEDGER_AMBIGUOUS: the result is unknown. The bytes are not checked: ``Promoter.verify`` does that.
         """
+    @property
+    def as_of(self, /) -> datetime | None:
+        """
+        When the copy was made that this ledger reads, if it was opened with ``offline``; None if a read shows what is
+        stored now.
+        """
     def channels(self, /) -> list[Channel]:
         """
         Every channel that has a log, in their order.
@@ -5582,7 +5588,7 @@ def init_ledger_async(url: str) -> Coroutine[Any, Any, None]:
     ``init_ledger``, awaited. Cancelling the task aborts it.
     """
 
-def open_ledger(url: str, *, access: Literal["write", "read"] | None = None) -> OpenedLedger:
+def open_ledger(url: str, *, access: Literal["write", "read", "offline"] | None = None) -> OpenedLedger:
     """
     Opens the ledger at a URL. It creates a missing directory if ``access`` is ``write``, and nothing else; the branch of
     a Git repository is created by the first append.
@@ -5590,14 +5596,16 @@ def open_ledger(url: str, *, access: Literal["write", "read"] | None = None) -> 
     - ``url``: a directory's path, ``git`` (a branch of the CI job's repository, else of ``origin``), ``git+https://``,
       ``git+ssh://``, ``file://``, ``s3://``, ``gs://``, ``az://`` or ``postgres://``; docs/guides/ledgers.md says which
       one to choose. No output shows a password in it.
-    - ``access``: ``write`` (the default), or ``read``: nothing is created or changed, and read permission is
-      enough.
+    - ``access``: ``write`` (the default); ``read``: nothing is created or changed, and read permission is enough;
+      ``offline``: as ``read``, but of a Git branch only what this machine has of it, without a fetch.
 
     LedgerError LEDGER_ABSENT, LEDGER_UNSUPPORTED, LEDGER_DENIED or LEDGER_UNAVAILABLE; InvalidValueError
     CONFIG_INVALID for an invalid URL.
     """
 
-def open_ledger_async(url: str, *, access: Literal["write", "read"] | None = None) -> Coroutine[Any, Any, OpenedLedger]:
+def open_ledger_async(
+    url: str, *, access: Literal["write", "read", "offline"] | None = None
+) -> Coroutine[Any, Any, OpenedLedger]:
     """
     ``open_ledger``, awaited. Cancelling the task aborts it.
     """

@@ -56,7 +56,7 @@ impl Log {
     /// lock: its entry then counts, or is cut.
     pub(super) fn size(&self) -> Result<u64> {
         let size = self.entries()?;
-        if self.known().settled || self.dir.access == OpenMode::Read {
+        if self.known().settled || self.dir.access != OpenMode::Write {
             return Ok(size);
         }
         let Ok(_turn) = self.turn.try_lock() else { return Ok(size) };

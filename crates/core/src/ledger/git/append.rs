@@ -50,7 +50,7 @@ impl Turn<'_> {
     /// Stores the entry at `seq`, if that is the next position.
     pub(super) fn append(&mut self, channel: &Channel, seq: u64, bytes: &Bytes) -> Result<Appended> {
         let located = |e: Error| e.with_context("channel", channel).with_context("seq", seq);
-        if self.access == OpenMode::Read {
+        if self.access != OpenMode::Write {
             let message = format!("{}: the ledger was opened to be read only", self.branch.address.place);
             return Err(located(Error::new(ErrorKind::LedgerDenied, message)));
         }

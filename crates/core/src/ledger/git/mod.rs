@@ -84,7 +84,8 @@ impl GitLedger {
     ///
     /// CONFIG_INVALID if the URL is not that of a Git ledger, or if it is `git` and this process finds no repository;
     /// LEDGER_UNSUPPORTED if this machine has no git, or a git older than 2.31. If the branch does not exist, the first
-    /// append makes it; with [`OpenMode::Read`], the first read is LEDGER_ABSENT.
+    /// append makes it; with [`OpenMode::Read`], the first read is LEDGER_ABSENT. With [`OpenMode::Offline`] only the
+    /// cache is read.
     pub async fn open(url: &str, access: OpenMode) -> Result<GitLedger> {
         GitLedger::at(&url.parse()?, access).await
     }
@@ -99,7 +100,9 @@ impl GitLedger {
             // If no cache directory is known, the caller may still set one.
             let root = cache::root(env).unwrap_or_default();
             let cache = Cache::of(&root, &address.remote.url, &address.branch);
-            Ok(GitLedger { branch: Arc::new(Branch::new(address, cache)), access, known: Arc::default() })
+            let mut branch = Branch::new(address, cache);
+            branch.is_offline = access == OpenMode::Offline;
+            Ok(GitLedger { branch: Arc::new(branch), access, known: Arc::default() })
         })
         .await
     }
@@ -137,13 +140,6 @@ impl GitLedger {
     #[must_use]
     pub fn timeout(self, timeout: Duration) -> GitLedger {
         self.change(|branch| branch.timeout = timeout)
-    }
-
-    /// Reads the cache only. [`Ledger::as_of`] is the time of the last read of the branch. LEDGER_ABSENT if this
-    /// machine never read it.
-    #[must_use]
-    pub fn offline(self) -> GitLedger {
-        GitLedger { access: OpenMode::Read, ..self.change(|branch| branch.is_offline = true) }
     }
 
     fn change(self, change: impl FnOnce(&mut Branch)) -> GitLedger {

@@ -28,7 +28,7 @@ const PROBE_TRIES: u32 = 8;
 impl ObjectLedger {
     pub(super) async fn append_next(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Appended> {
         let log = self.log(channel);
-        if self.access == OpenMode::Read {
+        if self.access != OpenMode::Write {
             let message = format!("{}: the ledger was opened to be read only", self.bucket.place);
             return Err(Error::new(ErrorKind::LedgerDenied, message).with_context("channel", channel));
         }

@@ -199,7 +199,7 @@ impl Ledger for PostgresLedger {
     }
 
     async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Appended> {
-        if self.pool.access == OpenMode::Read {
+        if self.pool.access != OpenMode::Write {
             let message = format!("{}: the ledger was opened to be read only", self.pool.address.place);
             return Err(Error::new(ErrorKind::LedgerDenied, message).with_context("channel", channel));
         }
@@ -278,7 +278,7 @@ impl IndexStore for PostgresLedger {
     }
 
     async fn put(&self, channel: &Channel, name: &str, blob: Bytes) -> Result<()> {
-        if self.pool.access == OpenMode::Read {
+        if self.pool.access != OpenMode::Write {
             return Ok(());
         }
         let sql = "INSERT INTO @.derived (channel, name, bytes) VALUES ($1, $2, $3)

@@ -149,7 +149,7 @@ impl Pool {
             set_config('default_transaction_read_only', CASE WHEN $3 THEN 'on'
                 ELSE current_setting('default_transaction_read_only') END, false),
             current_setting('fsync') = 'on'";
-        let reads = self.access == OpenMode::Read;
+        let reads = self.access != OpenMode::Write;
         let [statement, lock] = [STATEMENT, LOCK].map(|time| time.as_millis().to_string());
         let parameters: Parameters<'_> = &[(&statement, Type::TEXT), (&lock, Type::TEXT), (&reads, Type::BOOL)];
         let rows = self.answer("set up a session", ANSWER, client.query_typed(SETTINGS, parameters)).await?;

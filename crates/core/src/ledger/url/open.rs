@@ -30,7 +30,7 @@ impl LedgerUrl {
             #[cfg(all(feature = "file", unix))]
             Place::Directory(dir) => Ok(Arc::new(match access {
                 OpenMode::Write => crate::ledger::FileLedger::open(dir)?,
-                OpenMode::Read => crate::ledger::FileLedger::open_read_only(dir)?,
+                OpenMode::Read | OpenMode::Offline => crate::ledger::FileLedger::open_read_only(dir)?,
             })),
             #[cfg(not(all(feature = "file", unix)))]
             Place::Directory(_) => {
@@ -46,19 +46,6 @@ impl LedgerUrl {
             Place::Git(_) => Ok(Arc::new(crate::ledger::GitLedger::at(self, access).await?)),
             #[cfg(not(all(feature = "postgres", feature = "object-store", feature = "git", unix)))]
             _ => Err(self.not_built_in()),
-        }
-    }
-
-    /// Opens the ledger to be read only, and from what this machine has of it, if the ledger keeps a copy here: a Git
-    /// branch is not fetched, and [`Ledger::as_of`] says when it was. Every other ledger is opened with
-    /// [`OpenMode::Read`].
-    ///
-    /// LEDGER_ABSENT if there is no copy; other errors as in [`LedgerUrl::open`].
-    pub async fn open_offline(&self) -> Result<Arc<dyn Ledger>> {
-        match &self.place {
-            #[cfg(all(feature = "git", unix))]
-            Place::Git(_) => Ok(Arc::new(crate::ledger::GitLedger::at(self, OpenMode::Read).await?.offline())),
-            _ => self.open(OpenMode::Read).await,
         }
     }
 

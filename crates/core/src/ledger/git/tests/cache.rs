@@ -82,10 +82,14 @@ async fn offline_reads_what_was_read_before_and_says_when() {
     let world = World::new();
     let ledger = world.writer("one").await;
     let before = Timestamp::from_unix_ms(0);
-    refused(ledger.clone().offline().size(&channel()).await, ErrorKind::LedgerAbsent, &["no copy", "once online"]);
+    refused(
+        world.open("one", OpenMode::Offline).await.size(&channel()).await,
+        ErrorKind::LedgerAbsent,
+        &["no copy", "once online"],
+    );
     let log = fill(&ledger, &channel(), 0, 3).await;
     world.git(&["update-ref", "-d", "refs/heads/tagwarden"]);
-    let offline = world.open("one", OpenMode::Read).await.offline();
+    let offline = world.open("one", OpenMode::Offline).await;
     assert_eq!(whole(&offline, &channel()).await, log);
     assert!(offline.as_of().unwrap() > before);
     assert_eq!(ledger.as_of(), None);
@@ -100,7 +104,7 @@ async fn copy_without_a_file_of_a_log_says_to_read_the_branch_once_online() {
     let log = world.lay(&channel(), 150);
     let online = world.open("one", OpenMode::Read).await;
     assert_eq!(online.size(&channel()).await.unwrap(), 150);
-    let offline = world.open("one", OpenMode::Read).await.offline();
+    let offline = world.open("one", OpenMode::Offline).await;
     assert_eq!(offline.read(&channel(), 100, 50).await.unwrap(), log[100..]);
     let said = ["this machine's copy does not have every file", "run the command once online"];
     let error = refused(offline.read(&channel(), 0, 10).await, ErrorKind::LedgerUnavailable, &said);
