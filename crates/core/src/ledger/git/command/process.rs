@@ -41,7 +41,8 @@ impl Output {
     }
 }
 
-/// Runs a command, with `input` as its standard input, until it ends or `limit` is over. An error if it cannot be started.
+/// Runs a command, with `input` as its standard input, until it ends or `limit` is over. An error if it cannot be
+/// started: nothing was run.
 pub(super) fn run(mut command: Command, input: Option<Vec<u8>>, limit: Duration) -> io::Result<Output> {
     command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
@@ -54,10 +55,14 @@ pub(super) fn run(mut command: Command, input: Option<Vec<u8>>, limit: Duration)
     let (ended, ends) = channel();
     let out = collect(child.stdout.take(), ended.clone());
     let err = collect(child.stderr.take(), ended);
-    let status = wait(&mut child, &ends, deadline)?;
+    let ended = wait(&mut child, &ends, deadline);
     let take = |bytes: Arc<Mutex<Vec<u8>>>| std::mem::take(&mut *lock(&bytes));
-    let code = status.and_then(|status| status.code());
-    Ok(Output { code, out: take(out), err: take(err), in_time: status.is_some() })
+    let (out, mut err) = (take(out), take(err));
+    if let Some(Err(e)) = &ended {
+        err.extend_from_slice(format!("fatal: the exit code of git is lost: {e}\n").as_bytes());
+    }
+    let code = ended.as_ref().and_then(|ended| ended.as_ref().ok()?.code());
+    Ok(Output { code, out, err, in_time: ended.is_some() })
 }
 
 /// Reads a pipe to its end in a thread of its own.
@@ -83,21 +88,22 @@ fn collect(pipe: Option<impl Read + Send + 'static>, ended: Sender<()>) -> Arc<M
 }
 
 /// Waits for the end of a process and of its two outputs. None if the time was over: then the whole process group is
-/// ended, because `git push` leaves its helpers running when it is ended alone.
-fn wait(child: &mut Child, ends: &Receiver<()>, deadline: Instant) -> io::Result<Option<ExitStatus>> {
+/// ended, because `git push` leaves its helpers running when it is ended alone. An error if the process has ended and its
+/// status is lost: another part of this program waited for it, or SIGCHLD is ignored.
+fn wait(child: &mut Child, ends: &Receiver<()>, deadline: Instant) -> Option<io::Result<ExitStatus>> {
     let mut open: u8 = 2;
-    let mut exited: Option<(ExitStatus, Instant)> = None;
+    let mut exited: Option<(io::Result<ExitStatus>, Instant)> = None;
     loop {
         let now = Instant::now();
         if exited.is_none() {
-            exited = child.try_wait()?.map(|status| (status, now));
+            exited = child.try_wait().transpose().map(|status| (status, now));
         }
         match exited {
-            Some((status, since)) if open == 0 || now - since > LEFT => return Ok(Some(status)),
+            Some((status, since)) if open == 0 || now - since > LEFT => return Some(status),
             None if now >= deadline => {
                 end(child);
-                child.wait()?;
-                return Ok(None);
+                let _ = child.wait();
+                return None;
             }
             // Most often a process ends at once after its output.
             None if open == 0 => thread::sleep(Duration::from_micros(100)),
