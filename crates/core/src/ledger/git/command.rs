@@ -58,11 +58,21 @@ const SET: [(&str, &str); 6] = [
 ];
 
 /// Settings that are given on the command line, where they win over all others.
-const SETTINGS: [&str; 13] = [
-    "core.hooksPath=/dev/null",
+///
+/// - Colours would change what Git says.
+/// - Without an unpackLimit of its own, a user's `transfer.unpackLimit=1` makes a pack of each append and of each look.
+const SETTINGS: [&str; 22] = [
+    "color.advice=false",
+    "color.push=false",
+    "color.remote=false",
+    "color.transport=false",
     "core.askPass=",
+    "core.hooksPath=/dev/null",
+    "core.logAllRefUpdates=false",
+    "fastimport.unpackLimit=100",
     "fetch.prune=false",
     "fetch.showForcedUpdates=true",
+    "fetch.unpackLimit=100",
     "fetch.writeCommitGraph=false",
     "gc.auto=0",
     "i18n.commitEncoding=UTF-8",
@@ -70,8 +80,10 @@ const SETTINGS: [&str; 13] = [
     "protocol.version=2",
     "push.followTags=false",
     "push.gpgSign=false",
+    "push.negotiate=false",
     "push.pushOption=",
     "push.recurseSubmodules=no",
+    "transfer.unpackLimit=100",
 ];
 
 /// A call of git.
