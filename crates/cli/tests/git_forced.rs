@@ -93,7 +93,8 @@ fn log_that_a_force_push_cut_is_truncated_in_every_command() {
     // The copy still has what was read, and the command of the message restores it.
     assert!(world.does(&["history", "prod", "--offline"], 0).out.contains("1.4.1"));
     let message = world.json(&["verify", "prod"], 7)["error"]["message"].as_str().unwrap().to_owned();
-    let restore = message.split("To restore it: git ").nth(1).unwrap().split(". If the new").next().unwrap().to_owned();
+    let restore =
+        message.split("To restore it: git ").nth(1).unwrap().split(". If Git answers").next().unwrap().to_owned();
     git(world.dir.path(), &restore.split(' ').collect::<Vec<_>>());
     world.does(&["verify"], 0);
 }

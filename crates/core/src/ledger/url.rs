@@ -29,7 +29,7 @@ use crate::value::{Line, without_credentials};
 /// | `s3://bucket/prefix`, `gs://bucket/prefix`, `az://container/prefix` | an object store: `ObjectLedger` |
 /// | `postgres://user@host/database` | a PostgreSQL database: `PostgresLedger` |
 /// | `git+https://host/path`, `git+ssh://git@host/path`, `git+file:///path` | a branch of a Git repository: `GitLedger` |
-/// | `git` | the same in the repository of the CI's job (GitHub, Gitea, GitLab), else in `origin` of the working directory |
+/// | `git` | the same in the repository of the CI's job (GitHub, Gitea, Forgejo, GitLab), else in `origin` of the working directory |
 ///
 /// After a Git repository, `#branch` names another branch than `tagwarden`. A directory with the name `git` is `./git`.
 ///

@@ -45,7 +45,7 @@ impl Address {
     }
 
     /// The ref of the branch on the server.
-    pub(super) fn head(&self) -> String {
+    pub(super) fn branch_ref(&self) -> String {
         format!("refs/heads/{}", self.branch)
     }
 }

@@ -63,7 +63,7 @@ impl Turn<'_> {
         if let Some(pause) = self.known.crowd.pause() {
             thread::sleep(pause);
             // The last read is out of date now.
-            let _turn = self.branch.turn()?;
+            let _lock = self.branch.lock()?;
             self.look_now().map_err(|e| located(self.of_logs(Some(channel), e)))?;
         }
         // With `in_doubt`, a push that was sent before may still arrive.
@@ -79,7 +79,7 @@ impl Turn<'_> {
                 }
                 Pushed::Failed { base, fault } => {
                     // A refusal is an answer; after a lost answer, the push may still arrive.
-                    in_doubt |= !matches!(fault, Fault::Refused(..) | Fault::Stale);
+                    in_doubt |= !matches!(fault, Fault::Refused(..) | Fault::Stale(_) | Fault::Format(_));
                     self.settle(channel, seq, bytes, fault, base.as_ref()).map_err(located)?
                 }
             };
@@ -96,7 +96,7 @@ impl Turn<'_> {
                 }
                 Settled::Unmoved(fault) => {
                     unmoved += 1;
-                    if matches!(fault, Fault::Refused(..)) || unmoved >= TRIES {
+                    if matches!(fault, Fault::Refused(..)) || unmoved >= TRIES || begun.elapsed() > PATIENCE {
                         let error = self.branch.error(fault.into(), "append");
                         return Err(located(if in_doubt { ambiguous(error) } else { error }));
                     }
@@ -115,7 +115,7 @@ impl Turn<'_> {
         entry: &Entry,
         since: Instant,
     ) -> Result<Pushed> {
-        let _turn = self.branch.turn()?;
+        let _lock = self.branch.lock()?;
         self.catch_up()?;
         let mut view = self.patiently("append", |turn| turn.view(channel))?;
         if seq > view.size() {
@@ -139,13 +139,18 @@ impl Turn<'_> {
             // Nothing was run.
             Err(trouble) => return Err(self.branch.error(trouble, "append")),
         };
-        self.known.crowd.lasted = begun.elapsed();
         if output.is_ok() {
+            self.known.crowd.lasted = begun.elapsed();
             self.stored(channel, begun, built)?;
             return Ok(Pushed::Settled(Settled::Done(Appended::Stored)));
         }
         match self.branch.check(Call::Push, &output) {
-            Err(Trouble::Fault(fault)) => Ok(Pushed::Failed { base, fault }),
+            Err(Trouble::Fault(fault)) => {
+                if matches!(fault, Fault::Stale(_)) {
+                    self.known.crowd.lasted = begun.elapsed();
+                }
+                Ok(Pushed::Failed { base, fault })
+            }
             Err(Trouble::Error(error)) => Err(ambiguous(error)),
             Ok(()) => Ok(Pushed::Settled(Settled::Done(Appended::Stored))),
         }
@@ -161,12 +166,12 @@ impl Turn<'_> {
         fault: Fault,
         base: Option<&String>,
     ) -> Result<Settled> {
-        if fault == Fault::Stale {
+        if matches!(fault, Fault::Stale(_)) {
             self.known.crowd.lost();
             // The pause comes before the look, so that the next push is not late again.
             thread::sleep(self.known.crowd.pause().unwrap_or_default());
         }
-        let _turn = self.branch.turn().map_err(ambiguous)?;
+        let _lock = self.branch.lock().map_err(ambiguous)?;
         self.look_until_read(channel, &fault)?;
         if self.known.tip.as_ref() == base {
             if self.branch.renew(&fault).map_err(ambiguous)? {

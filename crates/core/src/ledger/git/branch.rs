@@ -57,6 +57,8 @@ pub(super) struct Branch {
     pub(super) is_offline: bool,
     /// True after the server did not give an object that it had left out: then nothing is left out any more.
     pub(super) takes_all: AtomicBool,
+    /// True after the server said that its repository does not have SHA-1.
+    pub(super) is_sha256: AtomicBool,
     credential: OnceLock<Option<Credential>>,
     /// True if SSH is started with its own settings alone.
     has_plain_ssh: OnceLock<bool>,
@@ -71,6 +73,7 @@ impl Branch {
             timeout: TIMEOUT,
             is_offline: false,
             takes_all: AtomicBool::new(false),
+            is_sha256: AtomicBool::new(false),
             credential: OnceLock::new(),
             has_plain_ssh: OnceLock::new(),
         }
@@ -83,10 +86,10 @@ impl Branch {
         Branch { token: token.clone(), timeout: *timeout, is_offline: *is_offline, ..anew }
     }
 
-    /// Waits for the turn among the processes of this host.
-    pub(super) fn turn(&self) -> Result<Box<dyn DiskFile>> {
+    /// Locks the cache against the other processes of this host.
+    pub(super) fn lock(&self) -> Result<Box<dyn DiskFile>> {
         self.cache.make()?;
-        self.cache.turn(Instant::now() + 2 * self.timeout)
+        self.cache.lock(Instant::now() + 2 * self.timeout)
     }
 
     /// The objects of these names (`<commit>:<path>` or ids), none for a name that is no object. A blob that is not in
@@ -96,7 +99,15 @@ impl Branch {
         let output = git.input(names.iter().map(|name| format!("{name}\n")).collect::<String>()).run()?;
         self.check(Call::Fetch, &output)?;
         let found = tree::objects(&output.out, names.len());
-        found.ok_or_else(|| Fault::Cache("git cat-file gave no answer for some objects".to_owned()).into())
+        let found = found.ok_or_else(|| Fault::Cache("git cat-file gave no answer for some objects".to_owned()))?;
+        if found.iter().any(Option::is_none) {
+            // An object that git cannot read is missing to it, too: git says so, and ends with 0.
+            let fault = Fault::of(Call::Fetch, &said(&output), &self.at());
+            if matches!(fault, Fault::Cache(_) | Fault::NoFilter(_)) {
+                return Err(fault.into());
+            }
+        }
+        Ok(found)
     }
 
     /// The objects at these paths in the commit `tip`, none where there is none.
@@ -154,7 +165,7 @@ impl Branch {
     }
 
     fn push_with(&self, base: Option<&str>, commit: &str, how: &[&str]) -> Attempt<Output> {
-        let head = self.address.head();
+        let head = self.address.branch_ref();
         let lease = format!("--force-with-lease={head}:{}", base.unwrap_or_default());
         let mut git = self.git(self.timeout)?.args(["push", "--porcelain", lease.as_str()]).args(how);
         if self.address.remote.url.starts_with("file://") {
@@ -168,6 +179,7 @@ impl Branch {
         let helps = match fault {
             Fault::Cache(_) => true,
             Fault::NoFilter(_) => !self.takes_all.swap(true, Ordering::Relaxed),
+            Fault::Format(_) => !self.is_sha256.swap(true, Ordering::Relaxed),
             _ => false,
         };
         if helps && !self.is_offline {
@@ -241,10 +253,10 @@ impl Branch {
         Ok(if self.has_plain_ssh() { git.variable("GIT_SSH_COMMAND", "ssh -o BatchMode=yes") } else { git })
     }
 
-    /// True if the remote is reached by SSH, and the user did not say how to start it.
+    /// True if the remote may be reached by SSH, and the user did not say how to start it. A setting of the user
+    /// (`url.….insteadOf`) can make an SSH address of any other.
     fn has_plain_ssh(&self) -> bool {
-        let remote = &self.address.remote;
-        if remote.is_web() || remote.url.starts_with("file://") {
+        if self.address.remote.url.starts_with("file://") {
             return false;
         }
         *self.has_plain_ssh.get_or_init(|| {

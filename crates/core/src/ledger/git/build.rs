@@ -3,16 +3,14 @@
 use bytes::Bytes;
 
 use super::branch::Attempt;
+use super::cache::BUILT;
 use super::commit::{COMMITTER, Commit};
-use super::layout::{NOTES, directory, file_name};
+use super::layout::{TOP_FILES, directory, file_name};
 use super::refusal::Fault;
 use super::turn::Turn;
 use super::view::{LogFile, View, text};
 use crate::log::Entry;
 use crate::value::Channel;
-
-/// The ref of the last commit that was made in the cache, pushed or not.
-const BUILT: &str = "refs/tagwarden/built";
 
 /// An append that was built on a tip.
 pub(super) struct Built {
@@ -32,7 +30,7 @@ impl Turn<'_> {
         let content = text(&tail);
         let mut written: Vec<File<'_>> = vec![(&path, &content)];
         if self.known.tip.is_none() {
-            written.extend(NOTES.map(|(path, text)| (path, text.as_bytes())));
+            written.extend(TOP_FILES.map(|(path, text)| (path, text.as_bytes())));
         }
         let [blob, tree, commit] = self.commit(&Commit::of(entry), &written, [&path, &directory])?;
         let mut files = view.files.clone();

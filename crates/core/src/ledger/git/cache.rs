@@ -11,8 +11,8 @@
 //! The repository can be made again at any time. `seen` cannot: without it, this host takes a branch that lost its last
 //! entries for a shorter branch.
 
-use std::fs::{self, DirBuilder};
-use std::io::{self, ErrorKind as IoErrorKind};
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, ErrorKind as IoErrorKind, Write as _};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -29,14 +29,21 @@ use crate::value::{Channel, Digest, Timestamp};
 /// The ref of the branch in the repository of the cache.
 pub(super) const TIP: &str = "refs/tagwarden/tip";
 
+/// The ref of the last commit that was made in the cache, pushed or not.
+pub(super) const BUILT: &str = "refs/tagwarden/built";
+
+/// The ref of the tip after a forced push.
+pub(super) const FORCED: &str = "refs/tagwarden/forced";
+
 /// The greatest number of packs in the repository. A pack has up to three files.
 const MAX_PACKS: usize = 50;
 
 /// The greatest number of bytes in the repository.
 const MAX_BYTES: u64 = 64 << 20;
 
-/// If one of the 256 object directories has fewer loose objects, the others are not counted.
-const MANY: usize = 8;
+/// One of so many of the 256 directories of loose objects is counted, and stands for all of them: an object is in the
+/// directory of its hash's first byte, and to look at thousands of files would be most of a read.
+const SAMPLED: usize = 16;
 
 /// The greatest number of loose objects.
 const MAX_LOOSE: usize = 8_000;
@@ -92,14 +99,18 @@ impl Cache {
 
     /// Locks the cache against the other processes of this host, until the file is closed. LEDGER_UNAVAILABLE if
     /// another process still has the lock at the deadline.
-    pub(super) fn turn(&self, deadline: Instant) -> Result<Box<dyn DiskFile>> {
+    pub(super) fn lock(&self, deadline: Instant) -> Result<Box<dyn DiskFile>> {
         let path = self.dir.join("lock");
-        let turn = until(deadline, || {
+        let locked = until(deadline, || {
             let lock = HostDisk.open(&path, FileMode::Create).map_err(|e| self.io("open the lock", e))?;
             Ok(lock.try_lock().map_err(|e| self.io("lock", e))?.then_some(lock))
         })?;
-        turn.ok_or_else(|| {
-            let message = format!("{}: another process has had the lock for too long", path.display());
+        locked.ok_or_else(|| {
+            let message = format!(
+                "{}: another tagwarden of this machine has had the lock for too long: it fetches or pushes. Wait for it, \
+                 or set another XDG_CACHE_HOME",
+                path.display()
+            );
             Error::new(ErrorKind::LedgerUnavailable, message)
         })
     }
@@ -125,8 +136,8 @@ impl Cache {
 
     /// Removes Git's lock files that a process left in the repository when it died. Only while the cache is locked.
     pub(super) fn remove_locks(&self) {
-        for name in ["shallow.lock", "config.lock", "packed-refs.lock", "HEAD.lock", "refs/tagwarden/tip.lock"] {
-            let _ = fs::remove_file(self.repository().join(name));
+        for name in ["shallow", "config", "packed-refs", "HEAD", TIP, BUILT, FORCED] {
+            let _ = fs::remove_file(self.repository().join(format!("{name}.lock")));
         }
     }
 
@@ -141,19 +152,18 @@ impl Cache {
         Ok(())
     }
 
-    /// True if the repository has so many packs, objects or bytes that a new one costs less than keeping it.
+    /// True if the repository has so many packs, objects or bytes, as far as a sample shows, that a new one costs less than
+    /// keeping it.
     pub(super) fn is_large(&self) -> bool {
         let objects = self.repository().join("objects");
         let packs = sizes(&objects.join("pack"));
         if packs.len() > 3 * MAX_PACKS || packs.iter().sum::<u64>() > MAX_BYTES {
             return true;
         }
-        // Objects are spread evenly over 256 directories, so one directory tells if all are worth counting.
-        if sizes(&objects.join("17")).len() < MANY {
-            return false;
-        }
-        let loose: Vec<u64> = (0..256).flat_map(|byte| sizes(&objects.join(format!("{byte:02x}")))).collect();
-        loose.len() > MAX_LOOSE || loose.iter().sum::<u64>() + packs.iter().sum::<u64>() > MAX_BYTES
+        let sample = (0..256).step_by(SAMPLED).map(|byte| objects.join(format!("{byte:02x}")));
+        let loose: Vec<u64> = sample.flat_map(|directory| sizes(&directory)).collect();
+        let bytes = loose.iter().sum::<u64>() * SAMPLED as u64;
+        loose.len() * SAMPLED > MAX_LOOSE || bytes + packs.iter().sum::<u64>() > MAX_BYTES
     }
 
     /// The commit at the tip of the branch that this host has seen, and when it read the branch last.
@@ -189,7 +199,7 @@ impl Cache {
 
     pub(super) fn see(&self, head: &Head) -> Result<()> {
         let bytes = serde_json::to_vec(head).map_err(|e| self.io("write the head", io::Error::other(e)))?;
-        self.write(&self.head_file(&head.channel), &bytes)
+        self.write_synced(&self.head_file(&head.channel), &bytes)
     }
 
     fn head_file(&self, channel: &Channel) -> PathBuf {
@@ -218,9 +228,25 @@ impl Cache {
 
     /// Writes a new file and renames it over the old one, so that no reader sees half of a file.
     fn write(&self, path: &Path, bytes: &[u8]) -> Result<()> {
+        self.replace(path, |new| fs::write(new, bytes))
+    }
+
+    /// As `write`, for what cannot be made again: after a power failure the file is the old or the new one.
+    fn write_synced(&self, path: &Path, bytes: &[u8]) -> Result<()> {
+        self.replace(path, |new| {
+            let mut file = File::create(new)?;
+            file.write_all(bytes)?;
+            file.sync_data()
+        })
+    }
+
+    fn replace(&self, path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> Result<()> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-        let anew = self.dir.join(format!("new-{}-{now}", std::process::id()));
-        fs::write(&anew, bytes).and_then(|()| fs::rename(&anew, path)).map_err(|e| self.io("write", e))
+        let new = self.dir.join(format!("new-{}-{now}", std::process::id()));
+        write(&new).and_then(|()| fs::rename(&new, path)).map_err(|e| {
+            let _ = fs::remove_file(&new);
+            self.io("write", e)
+        })
     }
 
     /// LEDGER_UNAVAILABLE: the operation `what` in the cache failed.

@@ -2,27 +2,26 @@
 
 use std::sync::atomic::Ordering;
 use std::thread;
+use std::time::Instant;
 
 use super::address::{Address, SHORT};
-use super::branch::{Attempt, BACKOFF, Branch, Trouble, said};
-use super::cache::TIP;
+use super::branch::{Attempt, BACKOFF, Branch, Trouble};
+use super::cache::{FORCED, TIP};
 use super::command::{Git, Output};
 use super::refusal::{Call, Fault};
 use crate::error::{Error, ErrorKind, Result};
 
-/// The number of times that the tip is fetched before its error is reported.
+/// The number of times that the tip is fetched before its error is reported, within the time of one call.
 const TRIES: u32 = 3;
 
-/// The ref of the tip after a forced push.
-const FORCED: &str = "refs/tagwarden/forced";
-
 impl Branch {
-    /// The commit at the tip of the branch now; none if the server has no such branch. With the turn.
+    /// The commit at the tip of the branch now; none if the server has no such branch. The caller has locked
+    /// the cache.
     ///
     /// Costs two requests over HTTP, three if the tip moved or was never read. LEDGER_TRUNCATED if there was a branch
     /// before, and LEDGER_FORKED if it was forced back.
     pub(super) fn fetch(&self) -> Result<Option<String>> {
-        let (mut tries, mut is_renewed) = (1, false);
+        let (begun, mut tries, mut is_renewed) = (Instant::now(), 1, false);
         loop {
             match self.try_fetch() {
                 Ok(tip) => {
@@ -35,11 +34,9 @@ impl Branch {
                     is_renewed = true;
                     self.cache.clear()?;
                 }
-                // The server has no filters, or it does not give the objects that it left out.
-                Err(Trouble::Fault(Fault::NoFilter(_))) if !self.takes_all.swap(true, Ordering::Relaxed) => {
-                    self.cache.clear()?;
-                }
-                Err(Trouble::Fault(Fault::Unclear(_))) if tries < TRIES => {
+                // The server has no filters, or does not give the objects that it left out; or it has another format.
+                Err(Trouble::Fault(ref fault @ (Fault::NoFilter(_) | Fault::Format(_)))) if self.renew(fault)? => {}
+                Err(Trouble::Fault(Fault::Unclear(_))) if tries < TRIES && begun.elapsed() < self.timeout => {
                     thread::sleep(BACKOFF.pause(tries));
                     tries += 1;
                 }
@@ -59,7 +56,7 @@ impl Branch {
             self.cache.clear()?;
         }
         self.cache.remove_locks();
-        self.make_repository("sha1")?;
+        self.make_repository(if self.is_sha256.load(Ordering::Relaxed) { "sha256" } else { "sha1" })?;
         let is_cold = self.cache.tip()?.is_none();
         let how: &[&str] = match (is_cold, self.takes_all.load(Ordering::Relaxed)) {
             (true, false) => &["--depth=1", "--filter=blob:none"],
@@ -67,16 +64,8 @@ impl Branch {
             // With the filter of the first fetch, each new entry would be a fetch of its own.
             (false, _) => &["--no-filter"],
         };
-        let output = self.fetch_ref(how, &format!("{}:{TIP}", self.address.head()))?;
-        let said = said(&output);
-        if said.err.contains("mismatched algorithms") && is_cold {
-            self.cache.clear()?;
-            self.make_repository("sha256")?;
-            let output = self.fetch_ref(how, &format!("{}:{TIP}", self.address.head()))?;
-            self.check(Call::Fetch, &output)?;
-        } else {
-            self.check(Call::Fetch, &output)?;
-        }
+        let output = self.fetch_ref(how, &format!("{}:{TIP}", self.address.branch_ref()))?;
+        self.check(Call::Fetch, &output)?;
         self.cache.tip()?.ok_or_else(|| Fault::Cache("the ref of the tip is not there".to_owned()).into())
     }
 
@@ -108,11 +97,17 @@ impl Branch {
         if self.cache.tip()?.is_none() && seen.is_none() {
             return Ok(None);
         }
-        let Address { place, branch, .. } = &self.address;
-        let seen = seen.map_or(String::new(), |(tip, at)| format!(", and was at {tip} when it was read at {at}"));
+        let Address { place, branch, remote, .. } = &self.address;
+        let (seen, push) = match seen {
+            None => Default::default(),
+            Some((tip, at)) => (
+                format!(", and was at {tip} when it was read at {at}"),
+                format!(" that has this commit: git push {} {tip}:refs/heads/{branch}", remote.url),
+            ),
+        };
         let message = format!(
-            "{place}: the branch {branch} is gone{seen}: someone has deleted or renamed it. Restore it from a clone; if it \
-             is meant to begin anew, remove {}",
+            "{place}: the branch {branch} is gone{seen}: someone has deleted or renamed it. Restore it from a clone{push}. If \
+             it is meant to begin anew, remove {}",
             self.cache.dir().display()
         );
         Err(Error::new(ErrorKind::LedgerTruncated, message))
@@ -121,15 +116,16 @@ impl Branch {
     /// LEDGER_FORKED: the branch has another history than before. `Turn::of_logs` says which logs it changed.
     fn forced(&self) -> Error {
         // The commit is fetched for the message, and for the comparison of the logs.
-        let fetched = self.fetch_ref(&["--no-filter"], &format!("+{}:{FORCED}", self.address.head()));
+        let fetched = self.fetch_ref(&["--no-filter"], &format!("+{}:{FORCED}", self.address.branch_ref()));
         let now = fetched.ok().filter(Output::is_ok).and_then(|_| self.forced_tip()).unwrap_or_default();
         let before = self.cache.tip().ok().flatten().unwrap_or_default();
         let Address { place, branch, .. } = &self.address;
         let (repository, dir) = (self.cache.repository(), self.cache.dir());
         let message = format!(
             "{place}: the branch {branch} was force-pushed, from {before} to {now}, which does not contain it. To restore \
-             it: git --git-dir={} push --force-with-lease={branch}:{now} {} {before}:refs/heads/{branch}. If the new \
-             history is the right one, remove {}",
+             it: git --git-dir={} push --force-with-lease={branch}:{now} {} {before}:refs/heads/{branch}. If Git answers \
+             `shallow update not allowed`, this machine does not have the older commits: push {before} from a full clone. \
+             If the new history is the right one, remove {}",
             repository.display(),
             self.address.remote.url,
             dir.display()

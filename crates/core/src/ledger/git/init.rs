@@ -5,7 +5,7 @@ use std::thread;
 use super::append::TRIES;
 use super::branch::{Attempt, BACKOFF, Trouble};
 use super::commit::{COMMITTER, Commit};
-use super::layout::NOTES;
+use super::layout::TOP_FILES;
 use super::refusal::{Call, Fault};
 use super::turn::Turn;
 use crate::error::Result;
@@ -16,9 +16,9 @@ impl Turn<'_> {
     pub(super) fn start(&mut self) -> Result<()> {
         let mut tries = 1;
         loop {
-            let _turn = self.branch.turn()?;
+            let _lock = self.branch.lock()?;
             self.look_now()?;
-            let commit = self.patiently("make the branch", |turn| turn.notes_commit())?;
+            let commit = self.patiently("make the branch", |turn| turn.top_files_commit())?;
             let base = self.known.tip.clone();
             let output = match &commit {
                 Some(commit) => self.branch.push(base.as_deref(), commit),
@@ -32,22 +32,23 @@ impl Turn<'_> {
                     return Ok(());
                 }
                 (Ok(()), None) => return Ok(()),
-                (Err(Trouble::Fault(Fault::Stale | Fault::Unclear(_))), _) if tries < TRIES => {
+                (Err(Trouble::Fault(Fault::Stale(_) | Fault::Unclear(_))), _) if tries < TRIES => {
                     thread::sleep(BACKOFF.pause(tries));
                     tries += 1;
                 }
+                (Err(Trouble::Fault(fault)), _) if self.branch.renew(&fault)? => {}
                 (Err(trouble), _) => return Err(self.branch.error(trouble, "make the branch")),
             }
         }
     }
 
     /// The commit that adds the notes to the tip; none if they are there.
-    fn notes_commit(&self) -> Attempt<Option<String>> {
+    fn top_files_commit(&self) -> Attempt<Option<String>> {
         let found = match &self.known.tip {
-            Some(tip) => self.branch.names(tip, NOTES.map(|(name, _)| name).as_slice())?,
+            Some(tip) => self.branch.names(tip, TOP_FILES.map(|(name, _)| name).as_slice())?,
             None => Vec::new(),
         };
-        let missing = NOTES.iter().filter(|(name, _)| !found.iter().any(|found| found == name));
+        let missing = TOP_FILES.iter().filter(|(name, _)| !found.iter().any(|found| found == name));
         let missing: Vec<_> = missing.map(|(name, text)| (*name, text.as_bytes())).collect();
         if missing.is_empty() {
             return Ok(None);

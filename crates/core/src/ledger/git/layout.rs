@@ -10,7 +10,8 @@ pub(super) const ENTRIES: u64 = 100;
 
 /// The files at the top of a branch, and their texts. Without `.gitattributes`, `core.autocrlf` would change the bytes of
 /// entries in a clone.
-pub(super) const NOTES: [(&str, &str); 2] = [("README.md", include_str!("README.md")), (".gitattributes", "* -text\n")];
+pub(super) const TOP_FILES: [(&str, &str); 2] =
+    [("README.md", include_str!("README.md")), (".gitattributes", "* -text\n")];
 
 /// The directory of a channel's log: its path from the top of the branch.
 ///
@@ -135,7 +136,7 @@ mod tests {
 
     #[test]
     fn readme_names_the_layout() {
-        let [(_, readme), _] = NOTES;
+        let [(_, readme), _] = TOP_FILES;
         for part in ["`<registry>/<repository>/@<tag>/", "12 digits", "tagwarden verify", "Do not edit"] {
             assert!(readme.contains(part), "{part}");
         }

@@ -57,12 +57,12 @@ use crate::value::{Channel, Timestamp};
 ///   the position of the head, LEDGER_FORKED. A machine without a cache cannot detect that the branch lost entries:
 ///   protect the branch.
 /// - An entry is as durable as the Git server makes it. A repository on this host (`git+file://`) is pushed to with
-///   `core.fsync=all`.
+///   `core.fsync=all`, which git knows from 2.36 on.
 /// - The repository, the index and the configuration of the working directory are never changed.
 ///
 /// # URL
 /// `git+https://host/path`, `git+http://host/path`, `git+ssh://git@host/path`, `git+file:///path`, or `git`: the
-/// repository of the CI's job (GitHub, Gitea, GitLab), else `origin` of the working directory. `#branch` names another
+/// repository of the CI's job (GitHub, Gitea, Forgejo, GitLab), else `origin` of the working directory. `#branch` names another
 /// branch than `tagwarden`.
 ///
 /// # Credentials
@@ -159,14 +159,15 @@ impl GitLedger {
         blocking(cut_short, move || work(&mut Turn { branch: &branch, known: &mut known, access })).await
     }
 
-    /// As `with_turn`, for a read: no other process of this host uses the cache either.
+    /// As `with_turn`, for a read: no other process of this host uses the cache either. A read offline does not wait for
+    /// another process, which may wait for a server that does not answer.
     async fn read_turn<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Turn<'_>, Instant) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let asked = Instant::now();
         self.with_turn(ErrorKind::LedgerUnavailable, move |turn| {
-            let _host = turn.branch.turn()?;
+            let _host = if turn.branch.is_offline { None } else { Some(turn.branch.lock()?) };
             work(turn, asked)
         })
         .await

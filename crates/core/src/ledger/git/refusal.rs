@@ -44,8 +44,10 @@ pub(super) enum Fault {
     NoBranch,
     /// The branch does not contain the commit that was read before.
     Forced,
-    /// The branch has another tip than the push expected.
-    Stale,
+    /// The branch has another tip than the push expected, in the words of git and the server.
+    Stale(String),
+    /// The server's repository has another hash algorithm than the cache.
+    Format(String),
     /// The cache of this host is damaged, or another process uses it.
     Cache(String),
     /// The server does not send single objects.
@@ -67,13 +69,23 @@ impl Fault {
         if call == Call::Fetch && has(&["(non-fast-forward)", "(forced update)", "(would clobber existing"]) {
             return Fault::Forced;
         }
-        if call == Call::Push && has(MOVED) {
-            return Fault::Stale;
+        if has(&["mismatched algorithms", "this repository's hash algorithm"]) {
+            return Fault::Format(words());
         }
-        if has(CACHE) && !has(&["remote unpack failed", "unpacker error"]) {
+        let is_cut = call == Call::Push && said.is_cut();
+        if call == Call::Push && has(UNWRITABLE) {
+            return Fault::Refused(ErrorKind::LedgerDenied, words());
+        }
+        if call == Call::Push && has(MOVED) && !is_cut {
+            return Fault::Stale(words());
+        }
+        let own = without_names(said.own_lines(), at);
+        if CACHE.iter().any(|words| own.contains(words)) && !has(&["remote unpack failed", "unpacker error"]) {
             return Fault::Cache(words());
         }
         match rules::judge(&text, call, at) {
+            // The server said something, and then the connection was cut.
+            Some(rules::Ruling::Refused(..)) if is_cut => Fault::Unclear(words()),
             Some(rules::Ruling::Refused(kind, advice)) => Fault::Refused(kind, with(words(), advice.as_deref())),
             Some(rules::Ruling::Unclear(advice)) => Fault::Unclear(with(words(), advice)),
             // Git prints these words after a failed connection, too, so the rules come first.
@@ -93,9 +105,12 @@ impl Fault {
             Fault::Forced => {
                 let why =
                     format!("the branch `{}` lost the commit that was read before: it was force-pushed", at.branch);
-                (ErrorKind::LedgerTruncated, why)
+                (ErrorKind::LedgerForked, why)
             }
-            Fault::Stale => (unavailable, format!("other writers append to the branch `{}` all the time", at.branch)),
+            Fault::Stale(words) => (unavailable, format!("the server does not update the branch: {words}")),
+            Fault::Format(words) => {
+                (ErrorKind::LedgerUnsupported, with(words, Some("use a Git server with an object format of this Git")))
+            }
             Fault::Cache(words) => (unavailable, format!("the local cache cannot be used: {words}")),
             Fault::NoFilter(words) => (ErrorKind::LedgerUnsupported, words),
             Fault::Refused(kind, words) => (kind, words),
@@ -117,6 +132,9 @@ const MOVED: &[&str] = &[
     "reference does not exist",
 ];
 
+/// The words of a server that cannot write the branch, whatever its tip is.
+const UNWRITABLE: &[&str] = &["exists; cannot create", ".lock': permission denied", ".lock': read-only file system"];
+
 /// The words of Git for a cache that another process changes, or that is damaged.
 const CACHE: &[&str] = &[
     "shallow.lock'",
@@ -127,6 +145,7 @@ const CACHE: &[&str] = &[
     "fatal: bad config line",
     "invalid object",
     "loose object",
+    "reference broken",
     "error: object file",
     "error: packfile",
     "missing blob",

@@ -29,6 +29,7 @@ impl Turn<'_> {
             return Err(about(change.kind, &self.branch.address.place, channel, change.seq, &why).into());
         }
         if let Some(last) = view.tail.last()
+            && !self.branch.is_offline
             && seen.is_none_or(|seen| seen.size < view.size())
         {
             self.branch.cache.see(&Head { channel: channel.clone(), leaf: leaf(last), size: view.size() })?;

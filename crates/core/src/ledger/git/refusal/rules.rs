@@ -181,7 +181,7 @@ static RULES: &[Rule] = &[
         means: |_| unsupported("allow the protocol: protocol.<name>.allow in Git's configuration, GIT_ALLOW_PROTOCOL"),
     },
     Rule {
-        words: &["dumb http", "shallow update not allowed", "mismatched algorithms", "unsupported object format"],
+        words: &["dumb http", "shallow update not allowed", "unsupported object format"],
         means: |_| unsupported("use a Git server with the smart protocol and the object format of this Git"),
     },
     Rule {

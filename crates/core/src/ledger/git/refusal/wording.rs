@@ -43,6 +43,21 @@ pub(in crate::ledger::git) struct Said {
     pub(in crate::ledger::git) err: String,
 }
 
+impl Said {
+    /// True if the connection ended before the server said what became of a push.
+    pub(super) fn is_cut(&self) -> bool {
+        let has = |words: &str| self.err.contains(words) || self.out.contains(words);
+        let is_answered = ["[rejected]", "[remote rejected]", "RPC failed; HTTP 4"].into_iter().any(has);
+        !is_answered && ["unexpected disconnect", "hung up unexpectedly", "[remote failure]"].into_iter().any(has)
+    }
+
+    /// The lines of Git itself, without those of the server.
+    pub(super) fn own_lines(&self) -> String {
+        let lines = self.err.lines().filter(|line| !line.starts_with("remote:"));
+        lines.chain(self.out.lines()).collect::<Vec<_>>().join("\n")
+    }
+}
+
 /// The text that an error shows: the server's words, then those of Git, on one line and without secrets. At
 /// most 1 KiB.
 pub(in crate::ledger::git) fn shown(said: &Said, credential: Option<&Credential>) -> String {

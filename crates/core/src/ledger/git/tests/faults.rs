@@ -48,3 +48,49 @@ async fn push_over_its_time_is_ended_and_sent_again() {
     fill(&ledger, &channel(), 1, 2).await;
     assert_eq!(world.git(&["rev-list", "--count", "tagwarden"]), "2");
 }
+
+#[tokio::test]
+async fn words_of_a_server_that_dies_do_not_refuse_an_entry() {
+    let world = World::new();
+    world.hook("pre-receive", "echo 'checking the rules of protected branches' >&2; sleep 0.2; kill -9 $PPID");
+    let ledger = world.writer("one").await;
+    let next = entry(&channel(), 0, None, "ada");
+    let append = ledger.append(&channel(), 0, next.bytes().clone()).await;
+    refused(append, ErrorKind::LedgerAmbiguous, &["not known whether the entry was stored", "protected branches"]);
+}
+
+#[tokio::test]
+async fn branch_that_the_server_cannot_write_is_said_with_its_words() {
+    let world = World::new();
+    let tree = world.git(&["mktree"]);
+    let commit = world.git(&["-c", "user.name=a", "-c", "user.email=a@b", "commit-tree", "-m", "x", &tree]);
+    world.git(&["update-ref", "refs/heads/tagwarden/x", &commit]);
+    let ledger = world.writer("one").await;
+    let next = entry(&channel(), 0, None, "ada");
+    let append = ledger.append(&channel(), 0, next.bytes().clone()).await;
+    refused(append, ErrorKind::LedgerDenied, &["tagwarden/x", "cannot create"]);
+
+    world.git(&["update-ref", "-d", "refs/heads/tagwarden/x"]);
+    std::fs::write(world.server().join("refs/heads/tagwarden.lock"), "").unwrap();
+    let append = ledger.append(&channel(), 0, next.bytes().clone()).await;
+    refused(append, ErrorKind::LedgerUnavailable, &["the server does not update the branch", "File exists"]);
+    std::fs::remove_file(world.server().join("refs/heads/tagwarden.lock")).unwrap();
+    assert_eq!(ledger.append(&channel(), 0, next.bytes().clone()).await.unwrap(), Appended::Stored);
+}
+
+#[tokio::test]
+async fn ledger_begins_in_an_empty_repository_of_either_format() {
+    for begins_with_init in [true, false] {
+        let world = World { dir: tempfile::tempdir().unwrap() };
+        world.git(&["init", "--quiet", "--bare", "--object-format=sha256", "."]);
+        let ledger = world.writer("one").await;
+        if begins_with_init {
+            ledger.start().await.unwrap();
+        }
+        let log = fill(&ledger, &channel(), 0, 2).await;
+        assert_eq!(world.git(&["rev-parse", "tagwarden"]).len(), 64);
+        for machine in ["one", "two"] {
+            assert_eq!(whole(&world.writer(machine).await, &channel()).await, log, "{machine}");
+        }
+    }
+}

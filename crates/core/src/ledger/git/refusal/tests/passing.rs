@@ -40,6 +40,17 @@ fn temporary_failure_is_unavailable() {
             "GIT_SSL_CAINFO",
         ),
         (said("error: remote unpack failed: No space left on device\n"), "make room on the disk"),
+        (
+            rejected(
+                "error: Unable to create '/srv/l/refs/heads/tagwarden.lock': File exists.",
+                "failed to update ref",
+            ),
+            "the server does not update the branch: Unable to create '/srv/l/refs/heads/tagwarden.lock': File exists",
+        ),
+        (
+            said("remote: fatal: bad object 1a2b\nfatal: the remote end hung up unexpectedly\n"),
+            "cannot append: bad object 1a2b",
+        ),
         (said(""), "git ended with exit code 1 and printed nothing"),
         (Said { code: None, ..said("") }, "git was ended by a signal"),
     ] {
@@ -86,6 +97,22 @@ fn path_without_a_repository_is_absent() {
     );
 }
 
+/// Words that refuse, and no answer to the push: the server may still move the branch.
+#[test]
+fn push_whose_connection_was_cut_is_not_refused() {
+    let cut = "send-pack: unexpected disconnect while reading sideband packet\n\
+               fatal: the remote end hung up unexpectedly\n";
+    for words in ["checking the rules of protected branches", "error: cannot lock ref, trying again", "archived"] {
+        let words = said(&format!("remote: {words}\n{cut}"));
+        assert!(matches!(Fault::of(Call::Push, &words, &at()), Fault::Unclear(_)), "{words:?}");
+    }
+    let answered = said(&format!("error: RPC failed; HTTP 403 curl 22 The requested URL returned error: 403\n{cut}"));
+    assert!(matches!(Fault::of(Call::Push, &answered, &at()), Fault::Refused(..)));
+    let rejected = rejected("protected branch", "pre-receive hook declined");
+    let late = Said { err: rejected.err.clone() + cut, ..rejected };
+    assert!(matches!(Fault::of(Call::Push, &late, &at()), Fault::Refused(..)));
+}
+
 #[test]
 fn lost_race_is_stale_in_the_words_of_every_version() {
     for out in [
@@ -97,7 +124,8 @@ fn lost_race_is_stale_in_the_words_of_every_version() {
         "!\tx:refs/heads/tagwarden\t[remote rejected] (reference already exists)\n",
     ] {
         let said = Said { out: out.to_owned(), ..said("error: failed to push some refs to 'https://h/x'\n") };
-        assert_eq!(Fault::of(Call::Push, &said, &at()), Fault::Stale, "{out}");
+        let fault = Fault::of(Call::Push, &said, &at());
+        assert!(matches!(fault, Fault::Stale(_)), "{out}: {fault:?}");
     }
 }
 
