@@ -160,8 +160,9 @@ impl Promoter {
         let give_up = timeout.map(|timeout| self.inner.now().saturating_add(ms(timeout)));
         let mut looks = 0;
         loop {
-            let (log, read) = tokio::join!(self.read_log(channel), self.inner.read_tag(channel));
-            let log = log?;
+            // A log that cannot be read ends the audit at once, also beside a registry that does not answer.
+            let read = async { Ok(self.inner.read_tag(channel).await) };
+            let (log, read) = tokio::try_join!(self.read_log(channel), read)?;
             let audited = |drift| Ok(ChannelAudit::new(channel.clone(), log.state.size, drift));
             let read = match read {
                 Ok(read) => read,

@@ -84,8 +84,9 @@ impl Run {
             let cut = || Error::new(ErrorKind::InternalFault, format!("{channel}: the read of the tag was cut short"));
             reading.join_next().await.and_then(std::result::Result::ok).unwrap_or_else(|| Err(cut()))
         };
-        let (log, read, target) = tokio::join!(log, read, self.find(source.as_ref()));
-        let (log, pins) = log?;
+        // A log that cannot be read ends the run at once, also beside a registry that does not answer.
+        let (read, target) = (async { Ok(read.await) }, async { Ok(self.find(source.as_ref()).await) });
+        let ((log, pins), read, target) = tokio::try_join!(log, read, target)?;
         self.effects.pinned.extend(pins.into_iter().flatten());
         let replayed = log.replay.is_some();
         self.effects.ahead = Some((log, read));

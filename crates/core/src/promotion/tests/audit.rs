@@ -4,7 +4,7 @@ use super::flawed::{over, shared};
 use super::*;
 use crate::drift::{AuditReport, ChannelAudit, Drift};
 use crate::registry::Content;
-use crate::testing::{Call, Fault, FaultyRegistry, PausedClock, ReadFault, TestImage};
+use crate::testing::{Call, Fault, FaultyLedger, FaultyRegistry, PausedClock, ReadFault, TestImage};
 
 const PARTS: AuditLooks = AuditLooks::TagAndParts;
 
@@ -163,4 +163,20 @@ async fn move_between_the_reads_of_log_and_tag_is_no_drift() {
     let moves = async move { drop(other.promote(&prod, source).options(terms()).await.unwrap()) };
     registry.script_when(|call| matches!(call, Call::Resolve { .. }), [Fault::pass().first(moves)]);
     assert_eq!(audit().await, Drift::InSync { live: w.digests[1] });
+}
+
+/// A ledger that cannot be read, and a registry that answers after an hour.
+#[tokio::test(start_paused = true)]
+async fn ledger_that_cannot_be_read_is_said_before_the_registry_answers() {
+    let w = world();
+    let ledger = Arc::new(FaultyLedger::over(Arc::new(MemoryLedger::new())));
+    ledger.rule(|_| Some(Fault::before(Error::new(ErrorKind::LedgerAbsent, "there is no branch"))));
+    let promoter = over(&w, ledger);
+    w.registry.script_reads_when(|_| true, vec![ReadFault::Slow(Duration::from_secs(3_600)); 64]);
+    let began = tokio::time::Instant::now();
+    let report = promoter.audit(std::slice::from_ref(&w.prod)).await.unwrap();
+    assert!(report.to_string().contains("unknown: LEDGER_ABSENT: there is no branch"), "{report}");
+    let promote = promoter.promote(&w.prod, w.release("1.1")).options(terms());
+    assert_eq!(w.kind(promote).await, ErrorKind::LedgerAbsent);
+    assert_eq!(began.elapsed(), Duration::ZERO);
 }
