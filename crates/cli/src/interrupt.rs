@@ -18,7 +18,7 @@ pub(crate) async fn until_closed<T>(channel: &Channel, moving: impl Future<Outpu
         () = signals.next() => {}
     }
     say(&format!(
-        "{channel}: interrupted; a move that has begun is brought to its end first. Once more leaves at once"
+        "{channel}: interrupted; a move that has begun is completed first. Ctrl-C again ends the program at once"
     ));
     tokio::select! {
         biased;

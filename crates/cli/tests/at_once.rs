@@ -92,7 +92,7 @@ fn the_first_ctrl_c_waits_for_the_move_to_be_closed() {
     interrupt(child.id());
     let ended = said(child.wait_with_output().unwrap());
     assert_eq!(ended.exit, 0, "{}", ended.err);
-    assert!(ended.err.contains("interrupted; a move that has begun is brought to its end first"), "{}", ended.err);
+    assert!(ended.err.contains("interrupted; a move that has begun is completed first"), "{}", ended.err);
     assert_eq!(world.digest("prod"), world.digest("1.4.1"));
     world.does(&["audit"], 0);
 }
@@ -146,7 +146,7 @@ fn the_second_ctrl_c_leaves_at_once_and_another_run_recovers() {
     }
     let busy = world.does(&[&["promote", &prod, "--source", "1.4.2", "--on-conflict", "fail"][..], &long].concat(), 3);
     assert!(
-        busy.err.contains("[CHANNEL_BUSY]\nhint: wait longer with --timeout TIME;")
+        busy.err.contains("[CHANNEL_BUSY]\nhint: leave out --on-conflict fail, or wait longer with --timeout TIME;")
             && busy.err.contains(&format!("if the run of the open move is dead: `tagwarden recover {prod}`")),
         "{}",
         busy.err

@@ -126,7 +126,10 @@ fn a_refusal_has_each_finding_on_its_own_line_and_in_json() {
     world.does(&["hold", &prod, "--reason", "incident 7"], 0);
     let said = world.does(&["promote", &prod, "--source", "1.4.1", "--expected", &expect], 3);
     let lines: Vec<&str> = said.err.lines().collect();
-    assert_eq!(lines[0], format!("refused: {prod}: 2 of 9 guardrails stand against it [POLICY_REFUSED]"));
+    assert_eq!(
+        lines[0],
+        format!("refused: {prod}: the policy refuses the move, by 2 of 9 guardrails [POLICY_REFUSED]")
+    );
     assert!(
         lines[1].starts_with("  expected-state ") && lines[2].starts_with("  no-hold CHANNEL_HELD: "),
         "{}",
@@ -224,7 +227,11 @@ fn bootstrap_of_a_bootstrapped_absent_or_foreign_channel_is_refused() {
     assert!(world.does(&["bootstrap", &qa], 3).err.contains("[CHANNEL_ABSENT]"));
     world.server.memory().push_image(world.channel("qa").repository(), &"qa".parse().unwrap(), 3);
     let said = world.does(&["promote", &qa, "--source", "1.4.1"], 3);
-    assert!(said.err.contains(&format!("hint: `tagwarden bootstrap {qa}` takes the tag as it is")), "{}", said.err);
+    assert!(
+        said.err.contains(&format!("for a new channel `tagwarden bootstrap {qa}` takes the tag as it is")),
+        "{}",
+        said.err
+    );
     // Another ledger does not know the pins of this one.
     let said = world.does(&["bootstrap", &prod, "--ledger", "other"], 3);
     assert!(said.err.contains("[LEDGER_FOREIGN]"), "{}", said.err);

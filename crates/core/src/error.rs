@@ -153,9 +153,10 @@ error_kinds! {
     /// The channel was moved a moment ago, and the registry may still answer an older value.
     ChannelUnsettled => "CHANNEL_UNSETTLED", Later, Unknown;
 
-    /// The registry refused the put; the tag was not moved.
+    /// The move was closed without success: the registry refused the put or the pins, the time to
+    /// live passed, or the move was abandoned.
     MoveFailed => "MOVE_FAILED", Later, Failed;
-    /// The intent stands in the ledger, and it is not known whether the tag moved.
+    /// A move began, and it is not known whether the tag moved.
     MoveIndeterminate => "MOVE_INDETERMINATE", Recover, Indeterminate;
     /// Another worker took the move over and will close it.
     MoveTakenOver => "MOVE_TAKEN_OVER", Recover, Indeterminate;

@@ -165,7 +165,7 @@ test('a block and a hold of a pipeline reach every environment', async () => {
   const again = await promoter.holdPipeline({ reason: 'an audit', provenance, until: new Date(Date.now() + 3_600_000) })
   for (const { channel } of again) assert.equal((await promoter.holds(channel))[1].scope, 'promotions')
   await assert.rejects(alone.holdPipeline({ reason: 'incident 7', provenance }), { code: 'CONFIG_INVALID' })
-  await assert.rejects(alone.block('1.4.2', { reason: 'bad', provenance }), { code: 'CONFIG_INVALID', message: /no pipeline names a first environment/ })
+  await assert.rejects(alone.block('1.4.2', { reason: 'bad', provenance }), { code: 'CONFIG_INVALID', message: /there is no pipeline, so no first environment/ })
   await assert.rejects(alone.block('9.9', { reason: 'bad', provenance, only: prod }), { code: 'REGISTRY_ABSENT' })
 })
 

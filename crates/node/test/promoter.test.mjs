@@ -170,7 +170,7 @@ test('errorKinds is the table of the core', () => {
       code: 'MOVE_INDETERMINATE',
       retry: 'recover',
       class: 'indeterminate',
-      meaning: 'The intent stands in the ledger, and it is not known whether the tag moved.',
+      meaning: 'A move began, and it is not known whether the tag moved.',
     },
   )
   assert.throws(() => new TagwardenError('no', { code: 'NO_SUCH' }), TypeError)

@@ -192,7 +192,7 @@ def test_blocked_release_is_refused_until_the_block_ends(world: World) -> None:
 
 
 def test_block_needs_a_channel_or_a_pipeline_and_a_release(world: World) -> None:
-    with pytest.raises(InvalidValueError, match="CONFIG_INVALID: no pipeline names a first environment"):
+    with pytest.raises(InvalidValueError, match="CONFIG_INVALID: there is no pipeline, so no first environment"):
         world.promoter.block("1.1", reason="bad", provenance=ADA)
     with pytest.raises(RegistryError, match="REGISTRY_ABSENT: 9.9 does not exist now"):
         world.promoter.block("9.9", reason="bad", provenance=ADA, only=PROD)

@@ -85,7 +85,7 @@ Exit codes:
   0  done
   1  failed: something that should have worked did not, and nothing was moved
   2  usage: the command line, the configuration or a value is wrong
-  3  refused: policy, a hold or another move stands against it; nothing was moved
+  3  refused by the policy, a hold or another move; nothing was moved
   4  drift: the tag does not point at what the ledger says
   5  indeterminate: a move was begun and its end is not known; `tagwarden recover` is due
   6  unknown: a question could not be answered

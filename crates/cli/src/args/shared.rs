@@ -15,7 +15,7 @@ use tagwarden::{
 #[command(next_help_heading = "Common options")]
 pub(crate) struct Global {
     /// Where the ledger is: a directory of this host, `git` (a branch of the CI job's repository, else of origin),
-    /// git+https://HOST/PATH#BRANCH, git+ssh://USER@HOST/PATH, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX,
+    /// git+https://HOST/PATH#BRANCH, git+http://HOST/PATH, git+ssh://USER@HOST/PATH, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX,
     /// az://CONTAINER/PREFIX, postgres://USER@HOST/DATABASE, or file:///DIR (a directory in the layout of an object
     /// store). Default: TAGWARDEN_LEDGER, then `ledger` of tagwarden.toml
     #[arg(long, global = true, value_name = "URL")]
@@ -72,7 +72,7 @@ pub(crate) struct RegistryArgs {
     /// tagwarden.toml
     #[arg(long, value_name = "HOST")]
     pub(crate) token_server: Vec<String>,
-    /// How long a request is tried again that the registry did not answer, or answered with 429 or 5xx; 0s tries once. An
+    /// How long a request is tried again that the registry did not answer, or answered with 408, 429 or 5xx; 0s tries once. An
     /// answer about a tag or a manifest is awaited no longer than this either, but for 1s at least. Default: TAGWARDEN_RETRY_FOR, else 30s for a read, 300s for an upload, and the timeout of a put, which is never longer
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(crate) retry_for: Option<Duration>,

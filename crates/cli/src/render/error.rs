@@ -37,7 +37,7 @@ pub(crate) fn error_text(error: &Error, style: Style) -> String {
     match error.source_as::<Refusal>() {
         Some(refusal) => {
             let (refused, all) = (refusal.refusals().count(), refusal.findings().len());
-            let what = format!("{}: {refused} of {all} guardrails stand against it", refusal.channel());
+            let what = format!("{}: the policy refuses the move, by {refused} of {all} guardrails", refusal.channel());
             lines.push(format!("{word} {} [{}]", shown(&what), error.code()));
             for finding in refusal.refusals() {
                 let code = finding.code().unwrap_or("REFUSED");
@@ -70,8 +70,8 @@ fn hint(error: &Error) -> Option<String> {
             )
         }
         ErrorKind::ChannelBusy => format!(
-            "wait longer with --timeout TIME; a move can wait its turn with --on-conflict requeue; if the run of the open move is \
-             dead: `tagwarden recover {channel}`"
+            "leave out --on-conflict fail, or wait longer with --timeout TIME; if the run of the open move is dead: `tagwarden \
+             recover {channel}`"
         ),
         ErrorKind::PolicyRefused if refused_by(error, "TARGET_INCOMPLETE") => {
             "push the missing parts again, or name another target; --override parts-present with --reason goes there all the \
@@ -91,7 +91,10 @@ fn hint(error: &Error) -> Option<String> {
             "the copy may be older than the log: run the command without --offline".to_owned()
         }
         ErrorKind::ChannelNotBootstrapped => {
-            format!("`tagwarden bootstrap {channel}` takes the tag as it is; --source RELEASE makes it")
+            format!(
+                "check the channel's name and the ledger; for a new channel `tagwarden bootstrap {channel}` takes the tag \
+                 as it is, and --source RELEASE makes it"
+            )
         }
         ErrorKind::RollbackNoTarget => {
             format!("`tagwarden history {channel}` shows what was live; name the release with --to")
@@ -107,7 +110,9 @@ fn hint(error: &Error) -> Option<String> {
              --password-stdin"
                 .to_owned()
         }
-        ErrorKind::LedgerAbsent => "`tagwarden ledger init URL` makes one".to_owned(),
+        ErrorKind::LedgerAbsent => {
+            "check the ledger's URL first; `tagwarden ledger init URL` makes a new, empty ledger".to_owned()
+        },
         ErrorKind::LedgerMigrated => {
             let to = error.context().find(|(name, _)| *name == "ledger").map_or("the other ledger", |(_, to)| to);
             format!("name {to} in --ledger, TAGWARDEN_LEDGER or tagwarden.toml")
@@ -118,7 +123,7 @@ fn hint(error: &Error) -> Option<String> {
                 .to_owned()
         }
         ErrorKind::LedgerCorrupt => {
-            format!("`tagwarden verify {channel}` names the first entry that breaks a rule; do not edit the log")
+            format!("`tagwarden verify {channel}` names every defect; do not edit the log")
         }
         ErrorKind::LedgerTruncated | ErrorKind::LedgerForked => {
             format!("move nothing on {channel} and do not edit the log, until it is known who changed it")
@@ -145,7 +150,8 @@ mod tests {
         assert_eq!(
             error_text(&error, Style::Plain),
             "refused: x:prod has no move\\u{1b}[2J [CHANNEL_NOT_BOOTSTRAPPED]\n\
-             hint: `tagwarden bootstrap x:prod` takes the tag as it is; --source RELEASE makes it"
+             hint: check the channel's name and the ledger; for a new channel `tagwarden bootstrap x:prod` takes the tag \
+             as it is, and --source RELEASE makes it"
         );
         assert_eq!(
             error_json(&error).to_string(),

@@ -152,7 +152,8 @@ impl Inner {
     /// The channel whose log has a block.
     fn blocking<'a>(&'a self, only: Option<&'a Channel>) -> Result<&'a Channel> {
         only.or_else(|| self.first_channel()).ok_or_else(|| {
-            let message = "no pipeline names a first environment: name the channel (`only`)";
+            let message = "there is no pipeline, so no first environment: name the channel (`only`; --only CHANNEL), or \
+                           run where the tagwarden.toml is";
             Error::new(ErrorKind::ConfigInvalid, message)
         })
     }

@@ -137,7 +137,7 @@ impl Effects {
         (input, self.inner.now())
     }
 
-    /// Performs the effects that moves and recoveries share. The others (judge, hold, policy, begin) are InternalFault here:
+    /// Performs the effects that moves and recoveries share. The others (judge, hold, policy, begin) are INTERNAL_FAULT here:
     /// the driver of a move performs them.
     pub(super) async fn perform(&mut self, effect: Effect) -> Result<Input> {
         match effect {

@@ -62,7 +62,7 @@ impl Receipt {
 }
 
 impl Live {
-    /// The digest that a committed move made live. InternalFault if the move is open.
+    /// The digest that a committed move made live. INTERNAL_FAULT if the move is open.
     fn of(event: &MoveRecord) -> Result<Live> {
         let open = || Error::new(ErrorKind::InternalFault, format!("seq {}: a committed move is open", event.seq));
         let outcome = event.outcome.as_ref().ok_or_else(open)?;
@@ -111,7 +111,7 @@ impl Effects {
 }
 
 impl Run {
-    /// The last committed move of the log. InternalFault if there is none.
+    /// The last committed move of the log. INTERNAL_FAULT if there is none.
     async fn live_event(&self) -> Result<MoveRecord> {
         let log = self.effects.journal.lock().await.snapshot();
         let none = || format!("{}: the log has no committed move", self.effects.channel);
