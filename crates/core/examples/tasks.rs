@@ -18,7 +18,7 @@ pub async fn tasks(registry: Arc<dyn Registry>, url: &str, shop: &Repository) ->
     // task: promote
     promoter.promote(&prod, format!("{shop}:1.4.1")).provenance(&who).await?;
     let request = promoter.promote(&prod, format!("{shop}:1.4.2")).provenance(&who);
-    let receipt = request.idempotency_key("release-1.4.2").reason("release day").await?;
+    let receipt = request.idempotency_key("4711-1").reason("release day").await?;
     println!("{:?} -> {}", receipt.previous_digest, receipt.digest);
 
     // task: plan

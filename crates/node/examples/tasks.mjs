@@ -17,7 +17,7 @@ export async function tasks(registry, url, shop) {
 
   // task: promote
   await promoter.promote(prod, `${shop}:1.4.1`, { provenance })
-  const terms = { provenance, idempotencyKey: 'release-1.4.2', reason: 'release day' }
+  const terms = { provenance, idempotencyKey: '4711-1', reason: 'release day' }
   const receipt = await promoter.promote(prod, `${shop}:1.4.2`, terms)
   console.log(receipt.previousDigest, '->', receipt.digest)
 

@@ -15,7 +15,7 @@ def tasks(registry: Registry, url: str, shop: str) -> None:
     # task: promote
     promoter.promote(prod, f"{shop}:1.4.1", provenance=who)
     new = f"{shop}:1.4.2"
-    receipt = promoter.promote(prod, new, provenance=who, idempotency_key="release-1.4.2", reason="release day")
+    receipt = promoter.promote(prod, new, provenance=who, idempotency_key="4711-1", reason="release day")
     print(receipt.previous_digest, "->", receipt.digest)
 
     # task: plan
