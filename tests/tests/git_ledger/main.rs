@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tagwarden::ledger::{Appended, GitLedger, Ledger, OpenMode};
 use tagwarden::log::{Body, EncodedEntry, Entry, EntryHash, Hold, HoldScope};
-use tagwarden::{Channel, Provenance, Result, Timestamp};
+use tagwarden::{Channel, Clock as _, Provenance, Result, SystemClock};
 use tagwarden_testing::conformance::ledger::{self as requirements, LedgerHarness};
 use tagwarden_tests::git_http::GitServer;
 use tempfile::TempDir;
@@ -70,7 +70,8 @@ fn entry(channel: &Channel, seq: u64, parent: Option<EntryHash>, by: &str) -> En
         provenance: Provenance::new("manual", "1", "test").unwrap(),
         until: None,
     });
-    let at = Timestamp::from_unix_ms(1_795_000_000_000);
+    // Git reads more of a history whose commits all have one time.
+    let at = SystemClock.now();
     Entry { channel: channel.clone(), seq, id: uuid::Uuid::now_v7(), at, parent, body }.seal().unwrap()
 }
 

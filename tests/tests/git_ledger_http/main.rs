@@ -13,7 +13,7 @@ use std::process::Command;
 use bytes::Bytes;
 use tagwarden::ledger::{Appended, GitLedger, Ledger, OpenMode};
 use tagwarden::log::{Body, EncodedEntry, Entry, Hold, HoldScope};
-use tagwarden::{Channel, ErrorKind, Provenance, Timestamp};
+use tagwarden::{Channel, Clock as _, ErrorKind, Provenance, SystemClock};
 use tagwarden_tests::git_http::GitServer;
 use tempfile::TempDir;
 
@@ -59,7 +59,8 @@ fn next(channel: &Channel, log: &[Bytes]) -> Bytes {
         until: None,
     });
     let parent = log.last().map(|before| EncodedEntry::of(before.clone()).leaf());
-    let (at, id) = (Timestamp::from_unix_ms(1_795_000_000_000), uuid::Uuid::now_v7());
+    // Git reads more of a history whose commits all have one time.
+    let (at, id) = (SystemClock.now(), uuid::Uuid::now_v7());
     let entry = Entry { channel: channel.clone(), seq: log.len() as u64, id, at, parent, body };
     entry.seal().unwrap().bytes().clone()
 }

@@ -57,8 +57,8 @@ pub(super) struct Branch {
     pub(super) is_offline: bool,
     /// True after the server did not give an object that it had left out: then nothing is left out any more.
     pub(super) takes_all: AtomicBool,
-    /// True after the server said that its repository does not have SHA-1.
-    pub(super) is_sha256: AtomicBool,
+    /// The hash algorithm of the server's repository, if it was found to be another one than that of the cache.
+    pub(super) format: OnceLock<&'static str>,
     credential: OnceLock<Option<Credential>>,
     /// True if SSH is started with its own settings alone.
     has_plain_ssh: OnceLock<bool>,
@@ -73,7 +73,7 @@ impl Branch {
             timeout: TIMEOUT,
             is_offline: false,
             takes_all: AtomicBool::new(false),
-            is_sha256: AtomicBool::new(false),
+            format: OnceLock::new(),
             credential: OnceLock::new(),
             has_plain_ssh: OnceLock::new(),
         }
@@ -100,12 +100,11 @@ impl Branch {
         self.check(Call::Fetch, &output)?;
         let found = tree::objects(&output.out, names.len());
         let found = found.ok_or_else(|| Fault::Cache("git cat-file gave no answer for some objects".to_owned()))?;
-        if found.iter().any(Option::is_none) {
-            // An object that git cannot read is missing to it, too: git says so, and ends with 0.
-            let fault = Fault::of(Call::Fetch, &said(&output), &self.at());
-            if matches!(fault, Fault::Cache(_) | Fault::NoFilter(_)) {
-                return Err(fault.into());
-            }
+        let said = said(&output);
+        let is_error = said.err.lines().any(|line| line.starts_with("error: ") || line.starts_with("fatal: "));
+        if is_error && found.iter().any(Option::is_none) {
+            // An object that git cannot read, or before 2.39 cannot fetch, is missing to it: it says so, and ends with 0.
+            return Err(Fault::of(Call::Fetch, &said, &self.at()).into());
         }
         Ok(found)
     }
@@ -179,7 +178,7 @@ impl Branch {
         let helps = match fault {
             Fault::Cache(_) => true,
             Fault::NoFilter(_) => !self.takes_all.swap(true, Ordering::Relaxed),
-            Fault::Format(_) => !self.is_sha256.swap(true, Ordering::Relaxed),
+            Fault::Format(_) => self.format.set(self.cache.other_format()).is_ok(),
             _ => false,
         };
         if helps && !self.is_offline {

@@ -1,7 +1,7 @@
 //! `Cache`: a branch's objects and the heads that this host has read, in the user's cache directory.
 //!
 //! ```text
-//! lock                  locked by the process of this host that uses the cache
+//! lock                  locked by the process of this host that uses the cache, except for reads offline
 //! repository/           a bare repository with the objects that were fetched
 //! seen/tip              the commit that was read last; its time is the time of that read
 //! seen/<channel>        the head of the channel's log that was read last
@@ -134,6 +134,12 @@ impl Cache {
         self.write(&self.repository().join(TIP), format!("{tip}\n").as_bytes())
     }
 
+    /// The hash algorithm that the repository does not have, of the two of Git.
+    pub(super) fn other_format(&self) -> &'static str {
+        let settings = fs::read_to_string(self.repository().join("config")).unwrap_or_default();
+        if settings.contains("sha256") { "sha1" } else { "sha256" }
+    }
+
     /// Removes Git's lock files that a process left in the repository when it died. Only while the cache is locked.
     pub(super) fn remove_locks(&self) {
         for name in ["shallow", "config", "packed-refs", "HEAD", TIP, BUILT, FORCED] {
@@ -143,6 +149,8 @@ impl Cache {
 
     /// Removes the repository: the next fetch makes it again. Only while the cache is locked.
     pub(super) fn clear(&self) -> Result<()> {
+        // A read offline, which takes no lock, sees by the tip that the repository is being removed.
+        let _ = fs::remove_file(self.repository().join(TIP));
         for name in ["repository", "repository.new"] {
             match fs::remove_dir_all(self.dir.join(name)) {
                 Err(e) if e.kind() != IoErrorKind::NotFound => return Err(self.io("remove the repository", e)),

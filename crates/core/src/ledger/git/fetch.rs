@@ -56,7 +56,7 @@ impl Branch {
             self.cache.clear()?;
         }
         self.cache.remove_locks();
-        self.make_repository(if self.is_sha256.load(Ordering::Relaxed) { "sha256" } else { "sha1" })?;
+        self.make_repository(self.format.get().unwrap_or(&"sha1"))?;
         let is_cold = self.cache.tip()?.is_none();
         let how: &[&str] = match (is_cold, self.takes_all.load(Ordering::Relaxed)) {
             (true, false) => &["--depth=1", "--filter=blob:none"],

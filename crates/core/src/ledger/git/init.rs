@@ -36,7 +36,7 @@ impl Turn<'_> {
                     thread::sleep(BACKOFF.pause(tries));
                     tries += 1;
                 }
-                (Err(Trouble::Fault(fault)), _) if self.branch.renew(&fault)? => {}
+                (Err(Trouble::Fault(fault)), _) if tries < TRIES && self.branch.renew(&fault)? => tries += 1,
                 (Err(trouble), _) => return Err(self.branch.error(trouble, "make the branch")),
             }
         }

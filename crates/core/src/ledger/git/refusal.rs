@@ -73,7 +73,7 @@ impl Fault {
             return Fault::Format(words());
         }
         let is_cut = call == Call::Push && said.is_cut();
-        if call == Call::Push && has(UNWRITABLE) {
+        if call == Call::Push && has(UNWRITABLE) && !is_cut {
             return Fault::Refused(ErrorKind::LedgerDenied, words());
         }
         if call == Call::Push && has(MOVED) && !is_cut {
@@ -133,7 +133,8 @@ const MOVED: &[&str] = &[
 ];
 
 /// The words of a server that cannot write the branch, whatever its tip is.
-const UNWRITABLE: &[&str] = &["exists; cannot create", ".lock': permission denied", ".lock': read-only file system"];
+const UNWRITABLE: &[&str] =
+    &["exists; cannot create", "(refname conflict)", ".lock': permission denied", ".lock': read-only file system"];
 
 /// The words of Git for a cache that another process changes, or that is damaged.
 const CACHE: &[&str] = &[

@@ -117,6 +117,9 @@ impl Turn<'_> {
 
     pub(super) fn view_at(&self, tip: &str, channel: &Channel, before: Option<Arc<View>>) -> Attempt<Arc<View>> {
         let Some(directory) = self.branch.objects_at(tip, [directory(channel)])?.pop().flatten() else {
+            if self.branch.is_offline && self.branch.cache.tip()?.as_deref() != Some(tip) {
+                return Err(Fault::Cache("another process makes it anew".to_owned()).into());
+            }
             return Ok(Arc::default());
         };
         if let Some(before) = &before

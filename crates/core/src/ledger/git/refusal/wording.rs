@@ -44,11 +44,22 @@ pub(in crate::ledger::git) struct Said {
 }
 
 impl Said {
-    /// True if the connection ended before the server said what became of a push.
+    /// True if a push ended before the server said what became of it: git was ended, or the connection.
     pub(super) fn is_cut(&self) -> bool {
-        let has = |words: &str| self.err.contains(words) || self.out.contains(words);
-        let is_answered = ["[rejected]", "[remote rejected]", "RPC failed; HTTP 4"].into_iter().any(has);
-        !is_answered && ["unexpected disconnect", "hung up unexpectedly", "[remote failure]"].into_iter().any(has)
+        const ANSWERED: [&str; 7] = [
+            "[rejected]",
+            "[remote rejected]",
+            "RPC failed; HTTP 3",
+            "RPC failed; HTTP 4",
+            // A 401 to the push itself: git asks for a login, and ends.
+            "could not read Username",
+            "could not read Password",
+            "Authentication failed",
+        ];
+        const CUT: [&str; 3] = ["unexpected disconnect", "hung up unexpectedly", "[remote failure]"];
+        let own = self.own_lines();
+        let has = |words: &[&str]| words.iter().any(|words| own.contains(words));
+        !has(&ANSWERED) && (self.code.is_none() || has(&CUT))
     }
 
     /// The lines of Git itself, without those of the server.

@@ -106,11 +106,31 @@ fn push_whose_connection_was_cut_is_not_refused() {
         let words = said(&format!("remote: {words}\n{cut}"));
         assert!(matches!(Fault::of(Call::Push, &words, &at()), Fault::Unclear(_)), "{words:?}");
     }
-    let answered = said(&format!("error: RPC failed; HTTP 403 curl 22 The requested URL returned error: 403\n{cut}"));
-    assert!(matches!(Fault::of(Call::Push, &answered, &at()), Fault::Refused(..)));
+    let ended = Said { code: None, ..said("remote: protected branch\n") };
+    assert!(matches!(Fault::of(Call::Push, &ended, &at()), Fault::Unclear(_)));
+    for words in [
+        "error: RPC failed; HTTP 403 curl 22 The requested URL returned error: 403",
+        "error: RPC failed; HTTP 302 curl 22 The requested URL returned error: 302",
+        "fatal: could not read Username for 'http://127.0.0.1:8080': terminal prompts disabled",
+    ] {
+        let answered = said(&format!("{words}\n{cut}"));
+        assert!(matches!(Fault::of(Call::Push, &answered, &at()), Fault::Refused(..)), "{words}");
+    }
     let rejected = rejected("protected branch", "pre-receive hook declined");
     let late = Said { err: rejected.err.clone() + cut, ..rejected };
     assert!(matches!(Fault::of(Call::Push, &late, &at()), Fault::Refused(..)));
+}
+
+#[test]
+fn branch_that_the_server_cannot_write_is_denied_and_no_lost_race() {
+    for reason in [
+        "cannot lock ref 'refs/heads/tagwarden': 'refs/heads/tagwarden/x' exists; cannot create 'refs/heads/tagwarden'",
+        "refname conflict",
+    ] {
+        let (kind, text) = error(&rejected("", reason), &at());
+        assert_eq!(kind, ErrorKind::LedgerDenied, "{text}");
+        assert!(text.contains("remote rejected") && !text.contains("hook"), "{text}");
+    }
 }
 
 #[test]
