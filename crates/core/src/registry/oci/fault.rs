@@ -12,6 +12,8 @@ use crate::secret::show;
 
 /// The text of hyper's error for an answer that is not HTTP/1, such as a TLS alert.
 const NOT_HTTP: &str = "invalid HTTP version parsed";
+/// The text of hyper's error for a connection of HTTP/2 that the server closed before the request was sent.
+const CANCELED: &str = "operation was canceled";
 /// The text of hyper's error for a name that was not resolved.
 const NOT_RESOLVED: &str = "dns error";
 /// The text of the error for a proxy that answers 407.
@@ -27,6 +29,13 @@ const WANTS_CERTIFICATE: [AlertDescription; 4] = [
     AlertDescription::CertificateUnknown,
     AlertDescription::UnknownCA,
 ];
+
+/// True if the server closed a connection with TLS, and HTTP/2 lost the reason, such as the alert that a client
+/// certificate is wanted: with TLS 1.3 it arrives after the connection is open.
+pub(super) fn lacks_reason(error: &reqwest::Error, url: &Url) -> bool {
+    let mut causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    url.scheme() == "https" && causes.any(|cause| cause.to_string().contains(CANCELED))
+}
 
 /// The failure of a request to `url` that got no answer: REGISTRY_UNAVAILABLE. A fault of TLS is permanent, because a
 /// server that shows a wrong certificate shows it again.

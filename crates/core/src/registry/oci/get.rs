@@ -8,7 +8,7 @@ use super::answer::{Answer, Unread};
 use super::attempts::{Attempts, CallTime, Failure};
 use super::auth::Login;
 use super::endpoint::Endpoint;
-use super::fault::{unanswered, wants_tls};
+use super::fault::{lacks_reason, unanswered, wants_tls};
 use super::http::request;
 use super::options::TokenScope;
 use crate::error::{Error, ErrorKind, Result};
@@ -87,9 +87,13 @@ impl Read<'_> {
         let mut url = self.url.clone();
         for _ in 0..=MAX_REDIRECTS {
             let unavailable = |why: &str| http.unavailable(&url, why);
-            let build =
-                || request(&self.endpoint.clients.requests, self.method.clone(), &url).header(ACCEPT, self.accept);
-            let answer = match login.exchange(self.endpoint.origin(&url), limit, build).await? {
+            let (origin, clients) = (self.endpoint.origin(&url), &self.endpoint.clients);
+            let build = |clients| request(clients, self.method.clone(), &url).header(ACCEPT, self.accept);
+            let mut answer = login.exchange(origin, limit, || build(&clients.requests)).await?;
+            if answer.as_ref().is_err_and(|error| lacks_reason(error, &url)) {
+                answer = login.exchange(origin, limit, || build(&clients.requests_of_http1)).await?;
+            }
+            let answer = match answer {
                 Ok(answer) => answer,
                 Err(error) => return Ok(Err(unanswered(http, &url, error))),
             };

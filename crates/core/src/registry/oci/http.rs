@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use reqwest::{Method, RequestBuilder, Url};
+use reqwest::{ClientBuilder, Method, RequestBuilder, Url};
+use rustls::ClientConfig;
 use rustls::pki_types::CertificateDer;
 
 use super::certs::{self, Certificates};
@@ -44,6 +45,8 @@ pub(super) struct Http {
 #[derive(Debug)]
 pub(super) struct HostClients {
     pub(super) requests: Clients,
+    /// The same without HTTP/2, whose errors can lack the reason why a server closed the connection.
+    pub(super) requests_of_http1: Clients,
     /// The clients for uploads, during which a registry may send nothing for a longer time.
     pub(super) uploads: Clients,
     /// True if certificates were given for the registry, or for every registry.
@@ -143,9 +146,9 @@ impl HostClients {
     fn new(options: &OciOptions, own: Certificates) -> Result<HostClients> {
         let has_certificates = !own.roots.is_empty() || own.identity.is_some();
         let tls = http::tls(Trust::Platform(own.roots), own.identity.as_ref())?;
-        let clients = |idle| {
+        let clients = |tls: &ClientConfig, idle, change: fn(ClientBuilder) -> ClientBuilder| {
             let clients = Clients::new(tls.clone(), |builder| {
-                builder
+                change(builder)
                     .connect_timeout(options.connect_timeout)
                     .read_timeout(idle)
                     // Shorter than servers keep idle connections, so that a put does not use a connection that the
@@ -158,8 +161,14 @@ impl HostClients {
             };
             clients.map_err(invalid)
         };
-        let (requests, uploads) = (clients(options.idle_timeout)?, clients(options.upload_timeout)?);
-        Ok(HostClients { requests, uploads, has_certificates })
+        let mut tls_of_http1 = tls.clone();
+        tls_of_http1.alpn_protocols.clear();
+        Ok(HostClients {
+            requests: clients(&tls, options.idle_timeout, |builder| builder)?,
+            requests_of_http1: clients(&tls_of_http1, options.idle_timeout, ClientBuilder::http1_only)?,
+            uploads: clients(&tls, options.upload_timeout, |builder| builder)?,
+            has_certificates,
+        })
     }
 }
 
