@@ -233,7 +233,7 @@ fn defect_in_the_log_of_an_earlier_environment_names_its_channel() {
     std::fs::write(world.log("dev"), text.replace("\"ada\"", "\"eve\"")).unwrap();
     let said = world.does(&["promote", "prod", "--source", "1.4.0"], 7);
     assert!(said.err.contains(&format!("the log of {dev}: seq ")), "{}", said.err);
-    assert!(said.err.contains(&format!("`tagwarden verify {dev}` names the first entry")), "{}", said.err);
+    assert!(said.err.contains(&format!("`tagwarden verify {dev}` names every defect")), "{}", said.err);
     let error = &world.json(&["promote", "prod", "--source", "1.4.0"], 7)["error"];
     assert_eq!((&error["code"], &error["context"]["channel"]), (&"LEDGER_CORRUPT".into(), &dev.as_str().into()));
 }
